@@ -1,0 +1,5 @@
+"""``python -m mailwatch``."""
+
+from mailwatch.commands import main
+
+main()

@@ -1,0 +1,173 @@
+"""The work loop: reads what is new, folds it, commits it, and never stops for what can go wrong with files.
+
+Promises
+    Position and counts are one commit; nothing else is remembered, so a kill at any instant loses and
+    doubles nothing. What cannot be committed is dropped and read again: the log is the buffer. At most four
+    commits a second (Postfix needs the same disk), none while nothing happens.
+
+How it fails
+    A full disk, an unreadable log: it says so once, shows it at /healthz and in its probes, and tries again.
+    A damaged state is kept aside and begun anew. A bug ends the process: a supervisor sees that, silence it would not.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from mailwatch.pulse import Seen, looked
+from mailwatch.store import StateDamaged, StateUnwritable, Store
+from mailwatch.tally import Delta, fold, queued_messages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from mailwatch.parsers.parsed import Parser
+    from mailwatch.pulse import Pulse
+    from mailwatch.sources.batch import Batch, Source
+    from mailwatch.sources.wakeup import Wakeup
+
+BLOCK: Final = 1 << 18
+BETWEEN_COMMITS: Final = 0.25
+POLL: Final = 1.0
+RETRY: Final = (1.0, 2.0, 4.0, 8.0)
+"""Seconds between tries while the state cannot be written; the last one again and again."""
+TROUBLE_AFTER: Final = 5.0
+"""Seconds a log may be away before that is said: rotation takes it away for a moment."""
+
+log = logging.getLogger(__name__)
+
+
+class Agent:
+    """Watches one log. ``open_source`` makes the source from committed positions, at the end of the log if told so."""
+
+    def __init__(
+        self,
+        *,
+        state_dir: Path,
+        open_source: Callable[[Mapping[str, str], bool], Source],
+        parser: Parser,
+        pulse: Pulse,
+        wakeup: Wakeup,
+    ) -> None:
+        self._state_dir = state_dir
+        self._open_source = open_source
+        self._parser = parser
+        self._pulse = pulse
+        self._wakeup = wakeup
+        self._store: Store | None = None
+        self._source: Source | None = None
+        self._failures = 0
+        self._troubled_since: float | None = None
+        self._committed_at = 0.0
+        self._stopping = False
+
+    def stop(self) -> None:
+        """End the loop after the block at hand, with everything committed. Safe in a signal handler."""
+        self._stopping = True
+        self._wakeup.interrupt()
+
+    def run(self) -> None:
+        """Work until ``stop``."""
+        try:
+            while not self._stopping:
+                more = self.tick()
+                self._pulse.ticked_at = time.monotonic()
+                if self._failures:
+                    self._wakeup.pause(RETRY[min(self._failures, len(RETRY)) - 1])
+                elif not more and not self._stopping:
+                    self._wakeup.wait(POLL)
+                    self._wakeup.pause(self._committed_at + BETWEEN_COMMITS - time.monotonic())
+        finally:
+            self.close()
+
+    def tick(self) -> bool:
+        """Read, fold and commit what there is, for a quarter of a second at most; whether there is more at once."""
+        try:
+            store, source = self._ready()
+            more = self._read_and_commit(store, source)
+        except StateUnwritable as error:
+            self._unwritable(error)
+            return False
+        except StateDamaged as error:
+            log.error("%s", error)  # noqa: TRY400 - what is damaged is the file: a traceback would point at us
+            self.close()
+            return True
+        if self._failures:
+            log.info("the state can be written again")
+        self._failures = 0
+        self._pulse.state = looked(self._pulse.state, None, time.time())
+        return more
+
+    def close(self) -> None:
+        """Let go of the log and the state; what was not committed is read again."""
+        if self._source is not None:
+            self._source.close()
+        if self._store is not None:
+            self._store.close()
+        self._source = self._store = None
+
+    def _ready(self) -> tuple[Store, Source]:
+        if self._store is None:
+            self._store = Store.open(self._state_dir, time.time())
+            if self._store.damaged is not None:
+                log.error("the state was damaged: kept as %s, begun anew at the end of the log", self._store.damaged)
+        if self._source is None:
+            self._source = self._open_source(self._store.positions(), self._store.begins_at_end())
+        return self._store, self._source
+
+    def _read_and_commit(self, store: Store, source: Source) -> bool:
+        delta = Delta()
+        positions: dict[str, str | None] = {}
+        deadline = time.monotonic() + BETWEEN_COMMITS
+        while True:
+            batch = source.read(BLOCK)
+            self._fold(store, delta, batch)
+            positions.update(batch.positions)
+            if not batch.more or self._stopping or time.monotonic() >= deadline:
+                break
+        self._note_trouble(batch.trouble)
+        if positions or not delta.is_empty():
+            self._committed_at = time.monotonic()
+            store.commit(delta, positions, time.time())
+        return batch.more
+
+    def _fold(self, store: Store, delta: Delta, batch: Batch) -> None:
+        now = time.time()
+        for reason in batch.gaps:
+            log.warning("lines of the log may be missing reason=%s", reason)
+            delta.count("log_gaps", now, (reason,))
+        delta.count("log_overlong_lines", now, number=batch.overlong)
+        if not batch.block:
+            return
+        parsed = self._parser.parse(batch.block, batch.written_at)
+        known = store.open_among(queued_messages(parsed.events))
+        fold(delta, parsed.events, known)
+        delta.count("log_lines", now, number=parsed.lines + batch.overlong)
+        delta.count("log_foreign_lines", now, number=parsed.foreign)
+        delta.count("log_unparsed_lines", now, number=parsed.unparsed)
+
+    def _note_trouble(self, trouble: str | None) -> None:
+        now = time.monotonic()
+        before = self._pulse.log
+        if trouble is None:
+            if before.success is False:
+                log.info("the log can be read again")
+            self._troubled_since = None
+        else:
+            self._troubled_since = now if self._troubled_since is None else self._troubled_since
+            if before.success is not None and now - self._troubled_since < TROUBLE_AFTER:
+                return
+            if before.trouble != trouble:
+                log.error("%s", trouble)
+        self._pulse.log = looked(before, trouble, time.time())
+
+    def _unwritable(self, error: StateUnwritable) -> None:
+        if not self._failures:
+            log.error("%s: nothing is lost, what is new is read again when it can be written", error)
+        self._failures += 1
+        self._pulse.state = Seen(success=False, succeeded_at=self._pulse.state.succeeded_at, trouble=str(error))
+        # the state on the disk is the truth: whatever was half done goes
+        self.close()

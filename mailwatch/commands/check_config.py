@@ -1,0 +1,92 @@
+"""``mailwatch check-config``: whether the configuration is right, and what follows from it on this machine."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mailwatch.commands.failure import CRITICAL, Failure
+from mailwatch.config import ConfigError, load
+from mailwatch.discovery import LogNotFound, Postfix, ask_postconf, find_log
+from mailwatch.options import DEFAULT_CONFIG, Options
+
+
+def found_log(options: Options, postfix: Postfix | None) -> tuple[str, str | None]:
+    """The log that would be read, and what is wrong with it."""
+    try:
+        path = find_log(options, postfix)
+    except LogNotFound as error:
+        return "none", str(error)
+    try:
+        with path.open("rb"):
+            return str(path), None
+    except OSError as error:
+        return str(path), f"cannot read {path}: {error.strerror or error}"
+
+
+def shown(value: Any) -> Any:
+    """A value as JSON has it."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: shown(each) for key, each in value.items()}
+    return [shown(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+@click.command("check-config")
+@click.option("--config", type=click.Path(path_type=Path), help="Configuration file [/etc/mailwatch/mailwatch.toml].")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def check_config(config: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click hands it over so
+    """Check the configuration, and show what it leads to on this machine.
+
+    Exit code 0: right; 1: right, but the log cannot be read here; 2: wrong.
+    """
+    try:
+        options = load(config)
+    except ConfigError as error:
+        if as_json:
+            click.echo(json.dumps({"verdict": "error", "mistakes": error.mistakes}))
+            raise SystemExit(CRITICAL) from error
+        raise Failure(str(error), CRITICAL) from error
+    postfix = ask_postconf(options.postfix.config_dir)
+    log, trouble = found_log(options, postfix)
+    read = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
+    if as_json:
+        said = {
+            "verdict": "ok" if trouble is None else "warning",
+            "config": None if read is None else str(read),
+            "options": shown(asdict(options)),
+            "postfix": None if postfix is None else shown(asdict(postfix)),
+            "log": log,
+            "trouble": trouble,
+        }
+        click.echo(json.dumps(said))
+    else:
+        show(options, postfix, read, log, trouble)
+    raise SystemExit(0 if trouble is None else 1)
+
+
+def show(options: Options, postfix: Postfix | None, read: Path | None, log: str, trouble: str | None) -> None:
+    """Print the verdict first, then what was found."""
+    if trouble is None:
+        click.secho("OK: the configuration is right", fg="green")
+    else:
+        click.secho(f"WARNING: {trouble}", fg="yellow")
+    rows = [("config", "none, the defaults hold" if read is None else str(read)), ("log", log)]
+    if postfix is None:
+        rows.append(("Postfix", "not found: postconf is missing or fails"))
+    else:
+        rows += [
+            ("Postfix", f"{postfix.hostname}, syslog_name {postfix.syslog_name}"),
+            ("queue", str(postfix.queue_directory or "unknown")),
+            ("relayhost", postfix.relayhost or "none, mail is delivered directly"),
+            ("domain", postfix.domain or "unknown"),
+        ]
+    rows += [("state", str(options.state_dir)), ("metrics", f"http://{options.listen}/metrics")]
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        click.echo(f"  {name:<{width}}  {value}")

@@ -1,0 +1,25 @@
+"""How a command fails: one line on stderr that says what, where and what to do; an exit code; no traceback."""
+
+from __future__ import annotations
+
+from typing import IO, Any, Final
+
+import click
+
+BAD_CONFIG: Final = 78
+"""EX_CONFIG of sysexits.h: a supervisor need not try again before a person has changed something."""
+CRITICAL: Final = 2
+UNKNOWN: Final = 3
+
+
+class Failure(click.ClickException):
+    """Ends the command with a line for each mistake and an exit code."""
+
+    def __init__(self, text: str, exit_code: int = 1) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the lines."""
+        for line in self.message.splitlines():
+            click.echo(f"mailwatch: {line}", file=file, err=True)

@@ -1,0 +1,146 @@
+"""Reads the configuration: one TOML file in, frozen options out, or every mistake in it at once.
+
+A mistake names the key, what was expected and what was found, and a key that may have been meant.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Final, get_args, get_origin, get_type_hints
+
+from mailwatch.options import DEFAULT_CONFIG, Options, parse_address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LARGEST: Final = 1 << 20
+WORDS: Final[dict[type, str]] = {
+    str: "text",
+    int: "a number",
+    float: "a number",
+    bool: "true or false",
+    list: "a list",
+    dict: "a table",
+}
+
+
+class ConfigError(Exception):
+    """The configuration is wrong; ``mistakes`` has a line for each."""
+
+    def __init__(self, path: Path | None, mistakes: list[str]) -> None:
+        self.path = path
+        self.mistakes = [f"{path}: {mistake}" if path else mistake for mistake in mistakes]
+        super().__init__("\n".join(self.mistakes))
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Collects the mistakes of one file."""
+
+    mistakes: list[str]
+
+    def table(self, kind: type[Any], values: dict[str, Any], prefix: str = "") -> Any:
+        """An options dataclass from a TOML table."""
+        hints = get_type_hints(kind)
+        known = {each.name: each for each in fields(kind)}
+        for key in values:
+            if key not in known:
+                self.mistakes.append(f"{prefix}{key}: unknown key{suggestion(key, known)}. See README, Configuration.")
+        read: dict[str, Any] = {}
+        for name, each in known.items():
+            if name not in values:
+                continue
+            before = len(self.mistakes)
+            value = self.value(hints[name], values[name], prefix + name)
+            choices = each.metadata.get("choices", ())
+            if len(self.mistakes) == before and choices and value not in choices:
+                self.mistakes.append(
+                    f"{prefix}{name}: expected {' or '.join(choices)}, found {value!r}{suggestion(str(value), choices)}"
+                )
+            if len(self.mistakes) == before:
+                read[name] = value
+        return kind(**read)
+
+    def value(self, hint: Any, value: Any, key: str) -> Any:
+        """A value of the type that its field has."""
+        if isinstance(hint, UnionType):
+            hint = next(each for each in get_args(hint) if each is not NoneType)
+        if is_dataclass(hint) and isinstance(hint, type):
+            return self.table(hint, value, f"{key}.") if self.typed(dict, value, key) else None
+        if get_origin(hint) is tuple:
+            if not self.typed(list, value, key):
+                return None
+            return tuple(self.value(get_args(hint)[0], each, f"{key}[{at}]") for at, each in enumerate(value))
+        if hint is Path:
+            return self.path(value, key)
+        return value if self.typed(hint, value, key) else None
+
+    def path(self, value: Any, key: str) -> Path | None:
+        """A path; relative ones mean something else in each working directory, so only ``olddir`` may be one."""
+        if not self.typed(str, value, key):
+            return None
+        if not value or "\0" in value:
+            self.mistakes.append(f"{key}: expected a path, found {value!r}")
+        elif not value.startswith("/") and key != "log.olddir":
+            self.mistakes.append(f"{key}: expected a path that begins with /, found {value!r}")
+        return Path(value)
+
+    def typed(self, kind: type[Any], value: Any, key: str) -> bool:
+        """Whether the value has the type; a mistake if not."""
+        if isinstance(value, kind) and not (kind is not bool and isinstance(value, bool)):
+            return True
+        found = WORDS.get(type(value), type(value).__name__)
+        shown = "" if isinstance(value, dict | list) else f" {value!r}"
+        self.mistakes.append(f"{key}: expected {WORDS[kind]}, found {found}{shown}")
+        return False
+
+
+def suggestion(word: str, known: Any) -> str:
+    """A word that may have been meant."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def parse(text: str, path: Path | None = None) -> Options:
+    """The options in a TOML text. Raises ConfigError with every mistake."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(path, [f"not valid TOML: {error}"]) from error
+    reader = _Reader([])
+    options: Options = reader.table(Options, values)
+    CHECKS: tuple[Callable[[Options], str | None], ...] = (_listen,)  # noqa: N806
+    reader.mistakes += [mistake for mistake in (check(options) for check in CHECKS) if mistake]
+    if reader.mistakes:
+        raise ConfigError(path, reader.mistakes)
+    return options
+
+
+def _listen(options: Options) -> str | None:
+    try:
+        parse_address(options.listen)
+    except ValueError as error:
+        return f"listen: {error}"
+    return None
+
+
+def load(path: Path | None) -> Options:
+    """The options in a file; with no path the default file's, or the defaults where there is none. Raises ConfigError."""
+    chosen = path or DEFAULT_CONFIG
+    if path is None and not chosen.exists():
+        return Options()
+    try:
+        with chosen.open("rb") as file:
+            content = file.read(LARGEST + 1)
+    except OSError as error:
+        raise ConfigError(None, [f"cannot read {chosen}: {error.strerror or error}"]) from error
+    if len(content) > LARGEST:
+        raise ConfigError(None, [f"{chosen}: larger than 1 MiB: is that the configuration?"])
+    try:
+        return parse(content.decode(), chosen)
+    except UnicodeDecodeError as error:
+        raise ConfigError(chosen, [f"not UTF-8 text (byte {error.start})"]) from error

@@ -1,0 +1,100 @@
+"""Names the numbers: what was committed becomes a Prometheus page.
+
+Counters come from committed state only: a value that was shown once never goes back, also when the
+process is killed right after. A gauge is absent while it is unknown. Every series that can appear is
+there at zero from the start.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import choose_encoder
+
+from mailwatch import __version__
+from mailwatch.store import Snapshot, read_snapshot
+from mailwatch.tally import COUNTERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from prometheus_client.metrics_core import Metric
+
+    from mailwatch.pulse import Pulse
+
+PREFIX: Final = "mailwatch_"
+
+
+def counters(snapshot: Snapshot) -> Iterator[Metric]:
+    """Every counter with all its series."""
+    for definition in COUNTERS.values():
+        family = CounterMetricFamily(
+            PREFIX + definition.name, definition.text, labels=[name for name, _ in definition.labels]
+        )
+        for labels in definition.every():
+            family.add_metric(labels, snapshot.counters.get((definition.name, labels), 0))
+        yield family
+
+
+def gauges(snapshot: Snapshot | None, pulse: Pulse) -> Iterator[Metric]:
+    """What is true now, as far as it is known."""
+    if snapshot is not None:
+        yield GaugeMetricFamily(
+            PREFIX + "open_messages",
+            "Messages seen to enter the queue and not seen to leave it.",
+            value=snapshot.open_messages,
+        )
+    if snapshot is not None and snapshot.last_event_at is not None:
+        yield GaugeMetricFamily(
+            PREFIX + "log_last_event_timestamp_seconds",
+            "Time of the newest Postfix line that was counted.",
+            value=snapshot.last_event_at,
+        )
+    probe = GaugeMetricFamily(
+        PREFIX + "probe_success", "Whether what mailwatch looks at could be seen at the last look.", labels=["probe"]
+    )
+    succeeded = GaugeMetricFamily(
+        PREFIX + "probe_last_success_timestamp_seconds", "When it could last be seen.", labels=["probe"]
+    )
+    for name, seen in pulse.probes().items():
+        if seen.success is not None:
+            probe.add_metric([name], seen.success)
+        if seen.succeeded_at is not None:
+            succeeded.add_metric([name], seen.succeeded_at)
+    yield probe
+    yield succeeded
+    build = GaugeMetricFamily(PREFIX + "build_info", "Version of mailwatch.", labels=["version"])
+    build.add_metric([__version__], 1)
+    yield build
+
+
+class StateCollector:
+    """Reads the state at each scrape, beside the writer."""
+
+    def __init__(self, state_dir: Path, pulse: Pulse) -> None:
+        self._state_dir = state_dir
+        self._pulse = pulse
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric; without the counters while the state cannot be read."""
+        snapshot = read_snapshot(self._state_dir)
+        if snapshot is not None:
+            yield from counters(snapshot)
+        yield from gauges(snapshot, self._pulse)
+
+
+def registry(state_dir: Path, pulse: Pulse) -> CollectorRegistry:
+    """What the page is made of: our own metrics, and those of the process."""
+    made = CollectorRegistry()
+    made.register(StateCollector(state_dir, pulse))
+    ProcessCollector(registry=made)
+    return made
+
+
+def page(metrics: CollectorRegistry, accept: str) -> tuple[bytes, str]:
+    """The page in the format asked for (OpenMetrics or text), and its content type."""
+    encoder, content_type = choose_encoder(accept)
+    return encoder(metrics), content_type

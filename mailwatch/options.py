@@ -1,0 +1,78 @@
+"""What can be configured, with its defaults: frozen values, made once at start and at SIGHUP.
+
+The field's metadata is its documentation and its bounds; config.py reads a file by it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DEFAULT_CONFIG = Path("/etc/mailwatch/mailwatch.toml")
+
+
+def _about(text: str, choices: tuple[str, ...] = ()) -> dict[str, object]:
+    return {"about": text, "choices": choices}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogOptions:
+    """Where Postfix logs to."""
+
+    source: str = field(default="auto", metadata=_about("how the log is read", choices=("auto", "file")))
+    path: Path | None = field(default=None, metadata=_about("the log file; found by itself where Postfix can be asked"))
+    start: str = field(
+        default="end", metadata=_about("what to count at the very first start", choices=("end", "beginning"))
+    )
+    olddir: Path | None = field(default=None, metadata=_about("where logrotate's olddir puts rotated files"))
+    adopt_offset: Path | None = field(
+        default=None, metadata=_about("an offset file of pygtail or logtail to go on from at the very first start")
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostfixOptions:
+    """Which Postfix."""
+
+    config_dir: Path | None = field(default=None, metadata=_about("its config_directory; postconf's own by default"))
+    syslog_names: tuple[str, ...] = field(
+        default=(), metadata=_about("values of syslog_name that do not begin with postfix")
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Everything that can be configured."""
+
+    state_dir: Path = field(
+        default=Path("/var/lib/mailwatch"), metadata=_about("where mailwatch remembers what it has counted")
+    )
+    listen: str = field(default="127.0.0.1:10154", metadata=_about("address and port of /metrics"))
+    log: LogOptions = field(default_factory=LogOptions)
+    postfix: PostfixOptions = field(default_factory=PostfixOptions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """An IP address or host name and a port to listen on."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """As it stands in a URL."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_address(text: str) -> Address:
+    """The address in ``127.0.0.1:10154``, ``[::1]:10154`` or ``:10154`` (every interface). Raises ValueError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        msg = f"expected ADDRESS:PORT, found {text!r}"
+        raise ValueError(msg)
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        msg = f"expected [ADDRESS]:PORT around an IPv6 address, found {text!r}"
+        raise ValueError(msg)
+    return Address(host=host or "0.0.0.0", port=int(port))  # noqa: S104 - asked for by leaving the address out

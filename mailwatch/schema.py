@@ -1,0 +1,31 @@
+"""The shape of the state database, as numbered steps: each runs once, in a transaction of its own.
+
+A step that has been released is never changed; what comes after it is another step.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+APPLICATION_ID: Final = 0x4D57_4348
+"""Marks the file as mailwatch's (PRAGMA application_id), so that another program's database is never written to."""
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
+    (
+        "CREATE TABLE position (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE fact (name TEXT PRIMARY KEY, value REAL NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE counter (
+            name TEXT NOT NULL, labels TEXT NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (name, labels)
+        ) WITHOUT ROWID""",
+        # width and start in seconds; 60 is kept for 26 hours, 3600 for 35 days
+        """CREATE TABLE bucket (
+            width INTEGER NOT NULL, start INTEGER NOT NULL, name TEXT NOT NULL, labels TEXT NOT NULL,
+            value INTEGER NOT NULL, PRIMARY KEY (width, start, name, labels)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE open_message (
+            instance TEXT NOT NULL, queue_id TEXT NOT NULL, sender TEXT NOT NULL, size INTEGER NOT NULL,
+            recipients INTEGER NOT NULL, first_seen REAL NOT NULL, PRIMARY KEY (instance, queue_id)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX open_message_first_seen ON open_message (first_seen)",
+    ),
+)

@@ -1,0 +1,16 @@
+"""Sources of log lines, each read exactly once: a block of whole lines, and the position to commit with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from mailwatch.sources.file import FileSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mailwatch.sources.batch import Source
+
+SOURCES: Final[dict[str, Callable[..., Source]]] = {
+    "file": FileSource,
+}

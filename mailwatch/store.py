@@ -1,0 +1,345 @@
+"""Remembers, exactly once: a position in the log and everything counted up to it are one transaction.
+
+Promises
+    ``commit`` writes all it is given or nothing. When it returns, it is on the disk (WAL, synchronous=FULL);
+    when it raises, nothing has advanced and the caller reads the same lines again. A process killed at
+    any instant finds the state as the last commit left it.
+
+How it fails
+    StateUnwritable   the disk is full, read-only or failing, or the database is locked: try again later
+    StateDamaged      the file is no database any more: ``Store.open`` keeps it aside and begins anew
+    StateNewer        a newer mailwatch wrote it: this one must not touch it
+    StateNotOurs      another program's database lies at this path
+
+Known limit: buckets follow the clock of the log; what is stamped later than now counts as now.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from mailwatch.schema import APPLICATION_ID, MIGRATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from mailwatch.tally import Delta, MessageKey, Series
+
+NAME: Final = "state.db"
+MINUTE, HOUR = 60, 3600
+KEPT: Final = {MINUTE: 26 * 3600, HOUR: 35 * 86400}
+"""Seconds for which the buckets of each width are kept."""
+OPEN_MESSAGES: Final = 100_000
+"""So many open messages are remembered; the ones seen first are dropped beyond."""
+BUSY_MILLISECONDS: Final = 2000
+DAMAGED_KEPT: Final = 3
+
+UNWRITABLE: Final = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN,
+     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL}
+)  # fmt: skip
+DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+class StateError(Exception):
+    """The state database cannot be used; the text says why, for people."""
+
+
+class StateUnwritable(StateError):  # noqa: N818 - the words of this house: what the state is, not that it is an error
+    """Nothing was written; the same may work later."""
+
+
+class StateDamaged(StateError):  # noqa: N818
+    """The file is not a sound database."""
+
+
+class StateNewer(StateError):  # noqa: N818
+    """The file was written by a newer mailwatch."""
+
+
+class StateNotOurs(StateError):  # noqa: N818
+    """The file is a database of another program."""
+
+
+@contextlib.contextmanager
+def told_plainly(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into the ones this file promises; a bug in our own SQL stays what it is."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in DAMAGED:
+            msg = f"state database {path} is damaged ({error})"
+            raise StateDamaged(msg) from error
+        if code in UNWRITABLE:
+            msg = f"cannot write the state database {path} ({error})"
+            raise StateUnwritable(msg) from error
+        raise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What was committed, at one instant."""
+
+    counters: Mapping[Series, int]
+    open_messages: int
+    last_event_at: float | None
+
+
+class Store:
+    """The one writer of the state database; used by one thread."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, damaged: Path | None) -> None:
+        self.path = path
+        self.damaged = damaged
+        self._connection = connection
+        self._pruned_at = 0.0
+        self._open_messages: int = connection.execute("SELECT count(*) FROM open_message").fetchone()[0]
+
+    @classmethod
+    def open(cls, folder: Path, now: float) -> Store:
+        """Open or create the state in ``folder``; a damaged one is kept aside under a name with the time.
+
+        ``damaged`` on the result tells where. Raises StateUnwritable, StateNewer, StateNotOurs.
+        """
+        path = folder / NAME
+        damaged = None
+        with contextlib.suppress(StateNewer, StateNotOurs, StateUnwritable):
+            try:
+                connect(path, now).close()
+            except StateDamaged:
+                damaged = keep_aside(path, now)
+        return cls(path, connect(path, now), damaged)
+
+    def close(self) -> None:
+        """Close the database; what was committed stays."""
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Everything inside is written together or not at all."""
+        connection = self._connection
+        with told_plainly(self.path):
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                # SQLite has rolled back by itself after a full disk: a second ROLLBACK would hide that error
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def positions(self) -> dict[str, str]:
+        """Where each source stands."""
+        with told_plainly(self.path):
+            return dict(self._connection.execute("SELECT key, value FROM position"))
+
+    def begins_at_end(self) -> bool:
+        """Whether a damaged state went before this one: then what was counted is unknown, and reading begins at the end."""
+        with told_plainly(self.path):
+            found = self._connection.execute("SELECT 1 FROM fact WHERE name = 'begun_anew_at'").fetchone()
+        return found is not None
+
+    def open_among(self, keys: Iterable[MessageKey]) -> set[MessageKey]:
+        """Which of these messages are open."""
+        instances: dict[str, list[str]] = {}
+        for instance, queue_id in keys:
+            instances.setdefault(instance, []).append(queue_id)
+        with told_plainly(self.path):
+            return {
+                (instance, row[0])
+                for instance, queue_ids in instances.items()
+                for row in self._connection.execute(
+                    "SELECT queue_id FROM open_message WHERE instance = ? AND queue_id IN (SELECT value FROM json_each(?))",
+                    (instance, json.dumps(queue_ids)),
+                )
+            }
+
+    def commit(self, delta: Delta, positions: Mapping[str, str | None], now: float) -> None:
+        """Write what was counted together with the positions up to which it was; a position of None is forgotten.
+
+        ``now`` (seconds) decides which buckets are still kept. Raises StateUnwritable, StateDamaged.
+        """
+        with self.transaction() as connection:
+            changed = write_messages(connection, delta)
+            dropped = drop_oldest(connection, self._open_messages + changed - OPEN_MESSAGES)
+            totals = delta.totals()
+            totals["open_messages_dropped", ()] += dropped
+            write_counters(connection, totals)
+            write_buckets(connection, delta, now)
+            write_positions(connection, positions)
+            if delta.last_event_at:
+                connection.execute(
+                    "INSERT INTO fact VALUES ('last_event_at', ?) ON CONFLICT DO UPDATE SET value = max(value, excluded.value)",
+                    (min(delta.last_event_at, now),),
+                )
+            pruned = now - self._pruned_at >= MINUTE
+            if pruned:
+                prune(connection, now)
+        self._open_messages += changed - dropped
+        if pruned:
+            self._pruned_at = now
+
+
+def connect(path: Path, now: float) -> sqlite3.Connection:
+    """A connection to the sound, current database at ``path``, created or migrated where needed."""
+    with told_plainly(path):
+        path.touch(mode=0o600) if not path.exists() else None
+        connection = sqlite3.connect(path, isolation_level=None, cached_statements=64)
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+            refuse_foreign(path, connection)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA cache_size = -4096")
+            connection.execute("PRAGMA journal_size_limit = 4194304")
+            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if verdict != "ok":
+                msg = f"state database {path} is damaged ({verdict})"
+                raise StateDamaged(msg)
+            migrate(connection, begun_anew_at=now if damaged_before(path) else None)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
+    """Raise unless the database is empty or ours and of a version we know."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if tables and application != APPLICATION_ID:
+        msg = f"{path} is a database of another program: set another state_dir"
+        raise StateNotOurs(msg)
+    if version > len(MIGRATIONS):
+        msg = (
+            f"state database {path} was written by a newer mailwatch (schema {version}, this one knows {len(MIGRATIONS)}): "
+            "install that version again, or set another state_dir to begin anew"
+        )
+        raise StateNewer(msg)
+
+
+def migrate(connection: sqlite3.Connection, begun_anew_at: float | None) -> None:
+    """Bring the database to the newest version, step by step."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in statements:
+            connection.execute(statement)
+        if number == 1:
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            if begun_anew_at is not None:
+                # in the transaction that makes the file: a crash right after must not forget that there was a gap
+                connection.execute("INSERT INTO fact VALUES ('begun_anew_at', ?)", (begun_anew_at,))
+                write_counters(connection, Counter({("log_gaps", ("state-damaged",)): 1}))
+        connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("COMMIT")
+
+
+def damaged_before(path: Path) -> bool:
+    """Whether a damaged database has been kept aside here."""
+    return any(path.parent.glob(f"{path.name}.damaged-*"))
+
+
+def keep_aside(path: Path, now: float) -> Path:
+    """Rename the database and what belongs to it, so that it can be looked at; only the newest few are kept."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    for suffix in ("-wal", "-shm", ""):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+    kept = sorted(path.parent.glob(f"{path.name}.damaged-*Z"))
+    for old in kept[:-DAMAGED_KEPT]:
+        for suffix in ("-wal", "-shm", ""):
+            old.with_name(old.name + suffix).unlink(missing_ok=True)
+    return aside
+
+
+def write_counters(connection: sqlite3.Connection, totals: Mapping[Series, int]) -> None:
+    """Add to the counters."""
+    connection.executemany(
+        "INSERT INTO counter VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
+        [(name, json.dumps(labels), value) for (name, labels), value in totals.items() if value],
+    )
+
+
+def write_buckets(connection: sqlite3.Connection, delta: Delta, now: float) -> None:
+    """Add to the buckets that are still kept."""
+    rows: Counter[tuple[int, int, str, str]] = Counter()
+    for minute, counted in delta.minutes.items():
+        at = min(minute * MINUTE, int(now))
+        for width, kept in KEPT.items():
+            if at < now - kept:
+                continue
+            for (name, labels), value in counted.items():
+                rows[width, at // width * width, name, json.dumps(labels)] += value
+    connection.executemany(
+        "INSERT INTO bucket VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
+        [(*row, value) for row, value in rows.items() if value],
+    )
+
+
+def write_messages(connection: sqlite3.Connection, delta: Delta) -> int:
+    """Forget the messages that were closed, remember those that were opened; by how many there are more now."""
+    closed = connection.executemany("DELETE FROM open_message WHERE instance = ? AND queue_id = ?", delta.closed).rowcount
+    opened = connection.executemany(
+        "INSERT OR REPLACE INTO open_message VALUES (?, ?, ?, ?, ?, ?)",
+        [(*key, *message) for key, message in delta.opened.items()],
+    ).rowcount
+    return max(opened, 0) - max(closed, 0)
+
+
+def drop_oldest(connection: sqlite3.Connection, excess: int) -> int:
+    """Forget the messages seen first where there are too many; how many were dropped."""
+    if excess <= 0:
+        return 0
+    return connection.execute(
+        "DELETE FROM open_message WHERE (instance, queue_id) IN "
+        "(SELECT instance, queue_id FROM open_message ORDER BY first_seen LIMIT ?)",
+        (excess,),
+    ).rowcount
+
+
+def write_positions(connection: sqlite3.Connection, positions: Mapping[str, str | None]) -> None:
+    """Remember where each source stands."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO position VALUES (?, ?)", [row for row in positions.items() if row[1] is not None]
+    )
+    connection.executemany("DELETE FROM position WHERE key = ?", [(key,) for key, value in positions.items() if value is None])
+
+
+def prune(connection: sqlite3.Connection, now: float) -> None:
+    """Forget the buckets that are too old."""
+    for width, kept in KEPT.items():
+        connection.execute("DELETE FROM bucket WHERE width = ? AND start < ?", (width, int(now - kept)))
+
+
+def read_snapshot(folder: Path) -> Snapshot | None:
+    """What is committed in ``folder``, read beside the writer; None when it cannot be read. From any thread."""
+    path = folder / NAME
+    if not path.exists():
+        return None
+    try:
+        # a connection a time: the file may have been kept aside and made anew since the last one
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)) as connection:
+            connection.execute("PRAGMA busy_timeout = 1000")
+            connection.execute("BEGIN")
+            counters = {
+                (name, tuple(json.loads(labels))): value
+                for name, labels, value in connection.execute("SELECT name, labels, value FROM counter")
+            }
+            messages = connection.execute("SELECT count(*) FROM open_message").fetchone()[0]
+            last = connection.execute("SELECT value FROM fact WHERE name = 'last_event_at'").fetchone()
+    except sqlite3.Error:
+        return None
+    return Snapshot(counters=counters, open_messages=messages, last_event_at=None if last is None else last[0])

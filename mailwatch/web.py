@@ -1,0 +1,149 @@
+"""Serves /metrics, /healthz and a landing page, in a thread and an event loop of its own; it only reads.
+
+Promises
+    A scrape shows committed values. /healthz is red when the work loop has not come round, or when the log
+    cannot be read or the state not be written. Nothing a client sends changes anything.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+from jinja2 import Environment, PackageLoader
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from mailwatch import __version__
+from mailwatch.metrics import page, registry
+from mailwatch.store import Snapshot, read_snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starlette.requests import Request
+
+    from mailwatch.options import Address
+    from mailwatch.pulse import Pulse
+
+BACKLOG: Final = 256
+STOP_SECONDS: Final = 1
+HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+log = logging.getLogger(__name__)
+
+
+def numbers(snapshot: Snapshot | None) -> list[tuple[str, str]] | None:
+    """The few numbers a person looks for first."""
+    if snapshot is None:
+        return None
+    attempts = {"sent": 0, "deferred": 0, "bounced": 0}
+    for (name, labels), value in snapshot.counters.items():
+        if name == "delivery_attempts" and labels[1] in attempts:
+            attempts[labels[1]] += value
+    last = snapshot.last_event_at
+    newest = "none yet" if last is None else time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(last))
+    return [
+        *((f"delivery attempts {status}", f"{value:,}") for status, value in attempts.items()),
+        ("messages open", f"{snapshot.open_messages:,}"),
+        ("lines read", f"{snapshot.counters.get(('log_lines', ()), 0):,}"),
+        ("newest line", newest),
+    ]
+
+
+def application(state_dir: Path, pulse: Pulse, log_name: str) -> Starlette:
+    """The three pages."""
+    metrics = registry(state_dir, pulse)
+    landing = Environment(loader=PackageLoader("mailwatch"), autoescape=True).get_template("landing.html")
+    host = socket.gethostname()
+
+    async def show_metrics(request: Request) -> Response:
+        body, content_type = page(metrics, request.headers.get("accept", ""))
+        return Response(body, headers={**HEADERS, "Content-Type": content_type})
+
+    async def show_health(_: Request) -> Response:
+        complaint = pulse.complaint(time.monotonic())
+        text = "ok\n" if complaint is None else f"not ok: {complaint}\n"
+        return PlainTextResponse(text, status_code=200 if complaint is None else 503, headers=HEADERS)
+
+    async def show_landing(_: Request) -> Response:
+        shown = landing.render(
+            version=__version__,
+            host=host,
+            log=log_name,
+            complaint=pulse.complaint(time.monotonic()),
+            numbers=numbers(read_snapshot(state_dir)),
+        )
+        return HTMLResponse(shown, headers=HEADERS)
+
+    return Starlette(
+        routes=[Route("/metrics", show_metrics), Route("/healthz", show_health), Route("/", show_landing)],
+        middleware=[Middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)],
+    )
+
+
+def bind(address: Address) -> socket.socket:
+    """A listening socket; separate from serving, so that a port in use is told before anything else starts. Raises OSError."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((address.host, address.port))
+        made.listen(BACKLOG)
+        made.setblocking(False)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+class WebServer:
+    """Serves an application on a socket until it is stopped."""
+
+    def __init__(self, app: Starlette, listening: socket.socket) -> None:
+        self._socket = listening
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                loop="asyncio",
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=5,
+                timeout_graceful_shutdown=STOP_SECONDS,
+                h11_max_incomplete_event_size=16384,
+            )
+        )
+        self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop within about a second; the socket is closed."""
+        self._server.should_exit = True
+        self._thread.join(STOP_SECONDS + 0.5)
+        self._socket.close()
+
+    def _serve(self) -> None:
+        try:
+            self._server.run(sockets=[self._socket])
+        except Exception:
+            log.exception("the web server stopped; the log is still read")

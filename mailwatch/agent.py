@@ -92,7 +92,7 @@ class Agent:
             self._unwritable(error)
             return False
         except StateDamaged as error:
-            log.error("%s", error)  # noqa: TRY400 - what is damaged is the file: a traceback would point at us
+            log.error("%s", error)
             self.close()
             return True
         if self._failures:

@@ -129,7 +129,7 @@ def _listen(options: Options) -> str | None:
 
 
 def load(path: Path | None) -> Options:
-    """The options in a file; with no path the default file's, or the defaults where there is none. Raises ConfigError."""
+    """The options in a file; without a path the default file's, or the defaults. Raises ConfigError."""
     chosen = path or DEFAULT_CONFIG
     if path is None and not chosen.exists():
         return Options()

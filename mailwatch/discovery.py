@@ -60,16 +60,17 @@ def ask_postconf(config_dir: Path | None) -> Postfix | None:
         ).stdout.decode("utf-8", "replace")
     except (OSError, subprocess.SubprocessError):
         return None
-    values = dict(line.split(" = ", 1) if " = " in line else (line.rstrip(" ="), "") for line in said.splitlines())
-    maillog, queue = values.get("maillog_file", "").strip(), values.get("queue_directory", "").strip()
+    pairs = (line.partition("=") for line in said.splitlines())
+    values = {name.strip(): value.strip() for name, _, value in pairs}
+    maillog, queue = values.get("maillog_file", ""), values.get("queue_directory", "")
     return Postfix(
         # /dev/stdout is a container's: its lines go where the container's output goes
         maillog_file=Path(maillog) if maillog.startswith("/") and not maillog.startswith("/dev/") else None,
         queue_directory=Path(queue) if queue else None,
-        relayhost=values.get("relayhost", "").strip(),
-        domain=values.get("mydomain", "").strip(),
-        hostname=values.get("myhostname", "").strip(),
-        syslog_name=values.get("syslog_name", "").strip(),
+        relayhost=values.get("relayhost", ""),
+        domain=values.get("mydomain", ""),
+        hostname=values.get("myhostname", ""),
+        syslog_name=values.get("syslog_name", ""),
     )
 
 
@@ -82,10 +83,7 @@ def find_log(options: Options, postfix: Postfix | None, places: tuple[Path, ...]
     for path in places:
         if path.exists():
             return path
-    if postfix is None:
-        said = "no Postfix here (postconf not found or failing)"
-    else:
-        said = "Postfix's maillog_file is not set"
+    said = "no Postfix here (postconf is missing or fails)" if postfix is None else "Postfix's maillog_file is not set"
     msg = (
         f"found no mail log: {said}, and there is no {', '.join(map(str, places))}. "
         "Say where it is with --log FILE or [log] path, or install rsyslog"

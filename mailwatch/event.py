@@ -66,7 +66,7 @@ class Delivery(NamedTuple):
 
     @property
     def delays(self) -> tuple[float, float, float, float] | None:
-        """Seconds before the queue manager, in it, setting up the connection, transmitting (postconf(5), delay_logging)."""
+        """Seconds before the queue manager, in it, connecting, and transmitting (``delays=``, RELEASE_NOTES 2.3)."""
         if self.stages is None:
             return None
         before, queued, setup, transmission = map(float, self.stages.split("/"))
@@ -118,21 +118,21 @@ class Received(NamedTuple):
 
 
 class Held(NamedTuple):
-    """Messages were put on hold: one by its queue ID, or ``count`` of them in postsuper's closing line."""
+    """Messages were put on hold: one by its queue ID, or how many ``messages`` in postsuper's closing line."""
 
     at: float
     origin: Origin
     queue_id: str | None
-    count: int | None = None
+    messages: int | None = None
 
 
 class Deleted(NamedTuple):
-    """An administrator deleted messages: one by its queue ID, or ``count`` of them in postsuper's closing line."""
+    """An administrator deleted messages: one by its queue ID, or how many ``messages`` in postsuper's closing line."""
 
     at: float
     origin: Origin
     queue_id: str | None
-    count: int | None = None
+    messages: int | None = None
 
 
 class Other(NamedTuple):

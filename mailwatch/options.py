@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+LAST_PORT = 65535
 DEFAULT_CONFIG = Path("/etc/mailwatch/mailwatch.toml")
 
 
@@ -67,7 +68,7 @@ class Address:
 def parse_address(text: str) -> Address:
     """The address in ``127.0.0.1:10154``, ``[::1]:10154`` or ``:10154`` (every interface). Raises ValueError."""
     host, colon, port = text.rpartition(":")
-    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+    if not colon or not (port.isascii() and port.isdigit()) or int(port) > LAST_PORT:
         msg = f"expected ADDRESS:PORT, found {text!r}"
         raise ValueError(msg)
     if host.startswith("[") and host.endswith("]"):

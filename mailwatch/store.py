@@ -144,7 +144,7 @@ class Store:
             return dict(self._connection.execute("SELECT key, value FROM position"))
 
     def begins_at_end(self) -> bool:
-        """Whether a damaged state went before this one: then what was counted is unknown, and reading begins at the end."""
+        """Whether a damaged state went before this one: what it had counted is unknown, so reading begins at the end."""
         with told_plainly(self.path):
             found = self._connection.execute("SELECT 1 FROM fact WHERE name = 'begun_anew_at'").fetchone()
         return found is not None
@@ -159,7 +159,8 @@ class Store:
                 (instance, row[0])
                 for instance, queue_ids in instances.items()
                 for row in self._connection.execute(
-                    "SELECT queue_id FROM open_message WHERE instance = ? AND queue_id IN (SELECT value FROM json_each(?))",
+                    "SELECT queue_id FROM open_message "
+                    "WHERE instance = ? AND queue_id IN (SELECT value FROM json_each(?))",
                     (instance, json.dumps(queue_ids)),
                 )
             }
@@ -179,7 +180,8 @@ class Store:
             write_positions(connection, positions)
             if delta.last_event_at:
                 connection.execute(
-                    "INSERT INTO fact VALUES ('last_event_at', ?) ON CONFLICT DO UPDATE SET value = max(value, excluded.value)",
+                    "INSERT INTO fact VALUES ('last_event_at', ?) "
+                    "ON CONFLICT DO UPDATE SET value = max(value, excluded.value)",
                     (min(delta.last_event_at, now),),
                 )
             pruned = now - self._pruned_at >= MINUTE
@@ -223,7 +225,8 @@ def refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
         raise StateNotOurs(msg)
     if version > len(MIGRATIONS):
         msg = (
-            f"state database {path} was written by a newer mailwatch (schema {version}, this one knows {len(MIGRATIONS)}): "
+            f"state database {path} was written by a newer mailwatch "
+            f"(schema {version}, this one knows {len(MIGRATIONS)}): "
             "install that version again, or set another state_dir to begin anew"
         )
         raise StateNewer(msg)
@@ -291,7 +294,9 @@ def write_buckets(connection: sqlite3.Connection, delta: Delta, now: float) -> N
 
 def write_messages(connection: sqlite3.Connection, delta: Delta) -> int:
     """Forget the messages that were closed, remember those that were opened; by how many there are more now."""
-    closed = connection.executemany("DELETE FROM open_message WHERE instance = ? AND queue_id = ?", delta.closed).rowcount
+    closed = connection.executemany(
+        "DELETE FROM open_message WHERE instance = ? AND queue_id = ?", delta.closed
+    ).rowcount
     opened = connection.executemany(
         "INSERT OR REPLACE INTO open_message VALUES (?, ?, ?, ?, ?, ?)",
         [(*key, *message) for key, message in delta.opened.items()],
@@ -315,7 +320,9 @@ def write_positions(connection: sqlite3.Connection, positions: Mapping[str, str 
     connection.executemany(
         "INSERT OR REPLACE INTO position VALUES (?, ?)", [row for row in positions.items() if row[1] is not None]
     )
-    connection.executemany("DELETE FROM position WHERE key = ?", [(key,) for key, value in positions.items() if value is None])
+    connection.executemany(
+        "DELETE FROM position WHERE key = ?", [(key,) for key, value in positions.items() if value is None]
+    )
 
 
 def prune(connection: sqlite3.Connection, now: float) -> None:
@@ -331,7 +338,9 @@ def read_snapshot(folder: Path) -> Snapshot | None:
         return None
     try:
         # a connection a time: the file may have been kept aside and made anew since the last one
-        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)) as connection:
+        with contextlib.closing(
+            sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+        ) as connection:
             connection.execute("PRAGMA busy_timeout = 1000")
             connection.execute("BEGIN")
             counters = {

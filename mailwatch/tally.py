@@ -80,7 +80,9 @@ COUNTERS: Final[dict[str, CounterDefinition]] = {
             text="Messages that came in, by the program that took them.",
             labels=(("program", RECEIVERS),),
         ),
-        CounterDefinition(name="messages_queued", text="Messages that entered the queue; a retry does not count again."),
+        CounterDefinition(
+            name="messages_queued", text="Messages that entered the queue; a retry does not count again."
+        ),
         CounterDefinition(name="messages_removed", text="Messages the queue manager was done with."),
         CounterDefinition(name="messages_expired", text="Messages given up because their time in the queue was over."),
         CounterDefinition(name="messages_held", text="Messages an administrator put on hold."),
@@ -141,7 +143,7 @@ class Delta:
 
 def queued_messages(events: Iterable[Event]) -> set[MessageKey]:
     """The messages of which a fold must know whether they are open already."""
-    return {(event.origin.instance, event.queue_id) for event in events if type(event) is Queued}
+    return {(event.origin.instance, event.queue_id) for event in events if isinstance(event, Queued)}
 
 
 _ATTEMPTS: Final[dict[tuple[str, str], Series]] = {
@@ -174,7 +176,7 @@ def _queued(delta: Delta, event: Queued, known: Collection[MessageKey]) -> bool:
 
 
 def _closed(delta: Delta, instance: str, queue_id: str) -> None:
-    # what this delta opened is not stored yet, so there is nothing to forget; an older one with its ID is in closed already
+    # what this delta opened is not stored yet: nothing to forget. An older one with its ID is in closed already
     if delta.opened.pop((instance, queue_id), None) is None:
         delta.closed.add((instance, queue_id))
 
@@ -194,27 +196,32 @@ def fold(delta: Delta, events: Iterable[Event], known: Collection[MessageKey]) -
             counted = delta.minute(int(begin) // 60)
         series, number = _told(delta, event, known)
         counted[series] += number
-        if at > delta.last_event_at:
+        if at > delta.last_event_at:  # noqa: PLR1730 - max() costs a call for every event
             delta.last_event_at = at
 
 
 def _told(delta: Delta, event: Event, known: Collection[MessageKey]) -> tuple[Series, int]:
     """Note what an event does to the open messages; its series, and by how much that grows."""
-    kind = type(event)
-    if kind is Delivery:
-        return _attempt(event), 1
-    if kind is Other:
+    if isinstance(event, Other):
         return _OTHERS.get(event.origin.program) or _OTHERS["other"], 1
-    if kind is Queued:
+    if isinstance(event, Delivery):
+        return _attempt(event), 1
+    if isinstance(event, Queued):
         return _QUEUED, int(_queued(delta, event, known))
-    if kind is Removed:
+    if isinstance(event, Removed):
         _closed(delta, event.origin.instance, event.queue_id)
         return _REMOVED, 1
-    if kind is Received:
+    if isinstance(event, Received):
         return _RECEIVED.get(event.origin.program) or _RECEIVED["other"], 1
-    if kind is Expired:
+    if isinstance(event, Expired):
         return _EXPIRED, 1
-    # postsuper names messages one by one, or none of them, and counts them in its closing line: only that counts
-    if kind is Deleted and event.queue_id is not None:
+    return _told_by_postsuper(delta, event)
+
+
+def _told_by_postsuper(delta: Delta, event: Held | Deleted) -> tuple[Series, int]:
+    """It names messages one by one, or with ALL none of them, and counts them in its closing line: only that counts."""
+    if isinstance(event, Held):
+        return _HELD, event.messages or 0
+    if event.queue_id is not None:
         _closed(delta, event.origin.instance, event.queue_id)
-    return (_HELD if kind is Held else _DELETED), event.count or 0
+    return _DELETED, event.messages or 0

@@ -95,14 +95,14 @@ def application(state_dir: Path, pulse: Pulse, log_name: str) -> Starlette:
 
 
 def bind(address: Address) -> socket.socket:
-    """A listening socket; separate from serving, so that a port in use is told before anything else starts. Raises OSError."""
+    """A listening socket, before anything is served: so a port in use is told first of all. Raises OSError."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((address.host, address.port))
         made.listen(BACKLOG)
-        made.setblocking(False)
+        made.setblocking(False)  # noqa: FBT003 - the socket's own signature
     except OSError:
         made.close()
         raise

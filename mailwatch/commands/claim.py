@@ -96,7 +96,8 @@ def listen(address: Address) -> socket.socket:
         return bind(address)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            msg = f"cannot listen on {address}: the port is in use. See who: ss -ltnp 'sport = :{address.port}'; or set listen"
+            who = f"ss -ltnp 'sport = :{address.port}'"
+            msg = f"cannot listen on {address}: the port is in use. See by whom with {who}, or set listen"
             raise Failure(msg, IN_USE) from error
         msg = f"cannot listen on {address}: {error.strerror or error}. Set listen to an address of this host"
         raise Failure(msg, BAD_CONFIG) from error
@@ -115,7 +116,11 @@ def readable_log(options: Options, postfix: Postfix | None) -> Path:
         pass  # syslog makes it with the first line
     except OSError as error:
         what = error.strerror or str(error)
-        do = f"add {me()} to the group that may read it: ls -l {path}" if error.errno == errno.EACCES else "set [log] path"
+        do = (
+            f"add {me()} to the group that may read it: ls -l {path}"
+            if error.errno == errno.EACCES
+            else "set [log] path"
+        )
         msg = f"cannot read the log {path}: {what}; {do}"
         raise Failure(msg, BAD_CONFIG) from error
     return path
@@ -137,5 +142,5 @@ def claim(options: Options, previous: Claim | None = None) -> Claim:
     except Failure:
         os.close(folder)
         raise
-    listening.setblocking(False)
+    listening.setblocking(False)  # noqa: FBT003 - the socket's own signature
     return Claim(options=options, postfix=postfix, log=log, folder=folder, address=address, listening=listening)

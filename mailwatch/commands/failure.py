@@ -17,7 +17,7 @@ class Failure(click.ClickException):
 
     def __init__(self, text: str, exit_code: int = 1) -> None:
         super().__init__(text)
-        self.exit_code = exit_code
+        self.exit_code: int = exit_code  # type: ignore[misc]  # click declares it for the class, and reads it here
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the lines."""

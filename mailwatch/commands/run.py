@@ -185,9 +185,7 @@ def address(_context: click.Context, _parameter: click.Parameter, value: str | N
 @click.option("--web.listen-address", "listen", callback=address, help="Address and port of /metrics.")
 @click.option("--state-dir", type=click.Path(path_type=Path), help="Where to remember what was counted.")
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True)
-def run(
-    config: Path | None, log_path: Path | None, listen: str | None, state_dir: Path | None, log_level: str
-) -> None:
+def run(config: Path | None, log_path: Path | None, listen: str | None, state_dir: Path | None, log_level: str) -> None:
     """Watch the mail log and serve /metrics, until SIGTERM.
 
     Finds Postfix, its log and its queue by itself. SIGHUP reads the configuration again.

@@ -14,7 +14,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mailwatch.event import AGENTS, Deleted, Delivery, Event, Expired, Held, Origin, Other, Queued, Received, Relay, Removed
+from mailwatch.event import (
+    AGENTS,
+    Deleted,
+    Delivery,
+    Event,
+    Expired,
+    Held,
+    Origin,
+    Other,
+    Queued,
+    Received,
+    Relay,
+    Removed,
+)
 from mailwatch.parsers.parsed import Parsed
 from mailwatch.parsers.syslog import REMEMBERED, Envelope, Tag, unfold
 
@@ -22,14 +35,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from datetime import tzinfo
 
-# A queue ID is short (upper-case hex) or long (postconf(5), enable_long_queue_ids: base 52 without vowels, a z between).
+# A queue ID is short (upper-case hex) or long (postconf(5), enable_long_queue_ids: base 52, no vowels, a z between).
 LONG: Final = "[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]"
 QUEUE_ID: Final = rf"(?:[0-9A-F]{{5,20}}|{LONG}{{10,16}}z{LONG}{{1,20}})"
 # An address ends at the first > that is not inside its quoted local part (postconf(5), info_log_address_format).
 ADDRESS: Final = r'(?:"(?:[^"\\]++|\\.)*+"[^<>]*+|[^"<>]*+)'
 SECONDS: Final = r"[0-9]{1,9}(?:\.[0-9]{1,6})?"
 
-# 3C8F4228CD3: to=<user@remote.example>, relay=mx.example[192.0.2.7]:25, delay=0.07, delays=0.03/0.01/0.01/0.02, dsn=2.0.0, status=sent (250 Ok)
+# 3C8F4228CD3: to=<user@remote.example>, relay=mx.example[192.0.2.7]:25, delay=0.07, delays=0.03/0.01/0.01/0.02,
+#   dsn=2.0.0, status=sent (250 Ok)
 DELIVERY: Final = re.compile(
     rf"({QUEUE_ID}): to=<({ADDRESS})>, (?:orig_to=<({ADDRESS})>, )?relay=([^,]*+), (?:conn_use=[0-9]++, )?"
     rf"delay=({SECONDS}), delays=({SECONDS}/{SECONDS}/{SECONDS}/{SECONDS}), (?:tls=[^,]*+, )?"
@@ -187,7 +201,17 @@ class PostfixParser:
             return self._delivery_in_any_order(at, origin, message)
         queue_id, recipient, original, relay, delay, stages, dsn, status, text = found.groups()
         return Delivery(
-            at, origin, queue_id, recipient, original, self._relay(relay), float(delay), stages, dsn, status.lower(), text or ""
+            at,
+            origin,
+            queue_id,
+            recipient,
+            original,
+            self._relay(relay),
+            float(delay),
+            stages,
+            dsn,
+            status.lower(),
+            text or "",
         )
 
     def _delivery_in_any_order(self, at: float, origin: Origin, message: str) -> Event:
@@ -208,7 +232,7 @@ class PostfixParser:
             stages if STAGES.fullmatch(stages) else None,
             dsn if DSN.fullmatch(dsn) else None,
             fields["status"].lower(),
-            fields["text"] if "text" in fields else "",
+            fields.get("text", ""),
         )
 
     def _queue_manager(self, at: float, origin: Origin, message: str) -> Event:

@@ -41,4 +41,3 @@ class Source(Protocol):
     def close(self) -> None:
         """Let go of files and processes."""
         ...
-

@@ -65,7 +65,7 @@ class PlainFile:
         return os.pread(self.descriptor, size, offset)
 
     def head_at(self) -> int:
-        """Where the content begins: after leading NUL bytes, which a writer leaves that was not told of a truncation."""
+        """Where the content begins: after the NUL bytes that a writer leaves which was not told of a truncation."""
         offset = 0
         if self.at(0, 1) > b"\0":
             return 0
@@ -105,9 +105,10 @@ class Archive:
             block = self._decompress()
             if not block:
                 break
-            keep_from = max(self._kept_from, offset - STEP)
-            self._kept = self._kept[keep_from - self._kept_from :] + block
-            self._kept_from = keep_from
+            # what lies more than a step before the offset is let go; never more than there is
+            drop = min(max(0, offset - STEP - self._kept_from), len(self._kept))
+            self._kept = self._kept[drop:] + block
+            self._kept_from += drop
         start = offset - self._kept_from
         return self._kept[max(start, 0) : max(start, 0) + size] if start < len(self._kept) else b""
 

@@ -28,6 +28,7 @@ from mailwatch.sources.batch import Batch
 from mailwatch.sources.content import ArchiveBroken
 from mailwatch.sources.generation import Generation
 from mailwatch.sources.lines import Stretch, stretch
+from mailwatch.sources.rows import Rows
 from mailwatch.sources.start import first_generations
 from mailwatch.sources.survey import Survey, Work
 
@@ -64,7 +65,8 @@ class FileSource:
         begun = positions.get(START + str(path))
         self._begun_at: float | None = None if begun is None else json.loads(begun)["at"]
         generations = [Generation.from_json(value) for key, value in positions.items() if key.startswith(KEY)]
-        self._survey = Survey(path, olddir, {each.number: each for each in generations}, clock)
+        self._rows = Rows({each.number: each for each in generations})
+        self._survey = Survey(path, olddir, self._rows, clock)
         self._work: Work | None = None
         self._scanned: tuple[int, int, int] = (0, 0, 0)
 
@@ -76,7 +78,7 @@ class FileSource:
             trouble = self._survey.look(self._begun_at)
             self._work = self._survey.next_work()
             if self._work is None:
-                return Batch(positions=self._changes(), gaps=self._survey.take_gaps(), trouble=trouble)
+                return Batch(positions=self._changes(), gaps=self._rows.take_gaps(), trouble=trouble)
         return self._block(self._work, limit)
 
     def close(self) -> None:
@@ -103,7 +105,7 @@ class FileSource:
         written_at = work.written_at()
         if found is None:
             self._leave()
-            return Batch(positions=self._changes(), gaps=self._survey.take_gaps(), more=True)
+            return Batch(positions=self._changes(), gaps=self._rows.take_gaps(), more=True)
         if not found.more:
             self._survey.exhausted(work)
             self._leave()
@@ -111,7 +113,7 @@ class FileSource:
             block=found.block,
             written_at=written_at,
             positions=self._changes(),
-            gaps=self._survey.take_gaps(),
+            gaps=self._rows.take_gaps(),
             overlong=found.overlong,
             more=True,
         )
@@ -122,12 +124,14 @@ class FileSource:
             return None
         before, content = work.generation, work.content
         number, offset, scanned = self._scanned
-        found = stretch(content, before.offset, limit, scanned if (number, offset) == (before.number, before.offset) else 0)
+        found = stretch(
+            content, before.offset, limit, scanned if (number, offset) == (before.number, before.offset) else 0
+        )
         self._scanned = (before.number, before.offset, found.scanned)
         if found.next_offset == before.offset:
             return found
         after = before.advanced(content, found.next_offset, size=work.size() if found.more else None)
-        # only now is it known that the file was the same one all the time: what was truncated in between is read elsewhere
+        # only now is it known to have been the same file all the time: what was truncated meanwhile is read elsewhere
         unchanged = not before.marks or before.is_continued_by(content)
         if not unchanged or content.at(found.next_offset - len(found.tail), len(found.tail)) != found.tail:
             return None
@@ -142,7 +146,7 @@ class FileSource:
     def _changes(self) -> dict[str, str | None]:
         """The rows that differ from what was handed out before."""
         changed: dict[str, str | None] = {}
-        for number in self._survey.take_changed():
-            generation = self._survey.generations.get(number)
+        for number in self._rows.take_changed():
+            generation = self._rows.generations.get(number)
             changed[f"{KEY}{number}"] = None if generation is None else generation.to_json()
         return changed

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from mailwatch.sources.content import Content
 
 HEAD: Final = 1024
-MARK: Final = 128
+MARK: Final = 512
+"""Bytes of a mark: more than a line, for the ends of lines are alike where replies are."""
 MARKS: Final = 9
 SPREAD: Final = 4
 SCAN: Final = 1 << 20

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 LONGEST: Final = 1 << 16
 SCANNED_AT_ONCE: Final = 1 << 26
-TAIL: Final = 128
+TAIL: Final = 512
 
 
 class Stretch(NamedTuple):

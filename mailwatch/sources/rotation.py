@@ -81,7 +81,7 @@ def candidate(path: str, *, live: bool, compression: str | None = None) -> Candi
 
 
 def folders(path: Path, olddir: Path | None) -> list[tuple[str, str]]:
-    """Folder and live name for each place where rotated files may lie: beside the name given, and beside what it points to."""
+    """Folder and live name for each place of rotated files: beside the name given, and beside what it points to."""
     real = path.resolve()
     places = {str(path.parent): path.name, str(real.parent): real.name}
     if olddir is not None:

@@ -77,7 +77,7 @@ def _file_of(adopted: Adopted, found: Iterable[Candidate]) -> Candidate | None:
 
 def _head(survey: Survey, each: Candidate) -> tuple[int, bytes] | None:
     """What a file begins with; None for an empty or unreadable one."""
-    content = survey.open(each)
+    content = survey.identifier.open(each)
     if content is None:
         return None
     try:
@@ -86,16 +86,16 @@ def _head(survey: Survey, each: Candidate) -> tuple[int, bytes] | None:
     except (ArchiveBroken, OSError):
         return None
     finally:
-        survey.close_unless_held(each, content)
+        survey.identifier.close_unless_held(each, content)
     return (head_at, head) if head else None
 
 
 def _record(survey: Survey, each: Candidate, size: int) -> None:
     """Record a file as consumed up to its last whole line among ``size`` bytes; an archive as a whole."""
-    content = survey.open(each)
+    content = survey.identifier.open(each)
     if content is None:
         return
-    number = survey.new_number()
+    number = survey.rows.new_number()
     blank = Generation(number=number, device=each.device, inode=each.inode, live=each.live, size=each.size)
     try:
         generation = _consumed(blank, content, size)
@@ -104,9 +104,9 @@ def _record(survey: Survey, each: Candidate, size: int) -> None:
     except OSError:
         generation = None
     finally:
-        survey.close_unless_held(each, content)
+        survey.identifier.close_unless_held(each, content)
     if generation is not None:
-        survey.put(generation)
+        survey.rows.put(generation)
 
 
 def _consumed(blank: Generation, content: Content, size: int) -> Generation | None:

@@ -84,5 +84,3 @@ class Wakeup:
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.EINTR):
                 raise
-
-

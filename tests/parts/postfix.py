@@ -97,7 +97,11 @@ class PrivatePostfix:
         services = []
         for line in Path("/etc/postfix/master.cf.proto").read_text().splitlines():
             words = line.split()
-            if not words or line[0] in "# \t" or words[0] in ("maildrop", "uucp", "ifmail", "bsmtp", "scalemail-backend", "mailman"):
+            if (
+                not words
+                or line[0] in "# \t"
+                or words[0] in ("maildrop", "uucp", "ifmail", "bsmtp", "scalemail-backend", "mailman")
+            ):
                 continue
             if words[:2] == ["smtp", "inet"]:
                 words[0] = f"127.0.0.1:{self.port}"
@@ -117,7 +121,9 @@ class PrivatePostfix:
         """Stop it."""
         run("postfix", "-c", self.etc, "stop", check=False)
 
-    def send(self, number: int, sender: str = "app@test.example", recipient: str = "user@remote.example", each: int = 1) -> None:
+    def send(
+        self, number: int, sender: str = "app@test.example", recipient: str = "user@remote.example", each: int = 1
+    ) -> None:
         """Hand in ``number`` messages by SMTP, with ``each`` recipients: then they are 1user@…, 2user@… and so on."""
         run("smtp-source", "-s", "10", "-m", str(number), "-r", str(each), "-l", "2000", "-f", sender, "-t", recipient,
             f"127.0.0.1:{self.port}")  # fmt: skip
@@ -166,5 +172,3 @@ class Sink:
             self.process.terminate()
             self.process.wait(SECONDS)
             self.process = None
-
-

@@ -1,0 +1,230 @@
+"""What a file is to what is known of the log: compared by content, with every doubt meaning *look again*.
+
+Rules, in the order in which they decide:
+
+1. A file that begins as a generation begins, and holds behind that what was consumed last, continues it.
+2. The live file, beginning as a generation but without its last bytes, was cut or rewritten: reading goes on
+   at the newest mark found in it. Any other such file is a shorter copy and has nothing to give.
+3. A file that is nothing but the beginning of another one is a copy in the making: wait.
+4. A rotated file last written before mailwatch's first start is history: skip.
+5. Everything else is a new generation.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from mailwatch.sources.content import STEP, Archive, ArchiveBroken, PlainFile
+from mailwatch.sources.generation import HEAD, Generation, found_again
+from mailwatch.sources.rotation import Candidate, candidate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from mailwatch.sources.content import Content
+    from mailwatch.sources.held import Held
+    from mailwatch.sources.rows import Rows
+
+BROKEN_AFTER: Final = 30.0
+"""Seconds for which a broken archive must stay as it is before it counts as damaged: it may be in the making."""
+RETRY_AT_MOST: Final = 8.0
+
+State = tuple[int, int, int, int]
+
+
+class Relation(Enum):
+    """What a file is to what is known."""
+
+    CONTINUES = "continues a generation"
+    SHORTER = "a copy that ends before our offset"
+    NEW = "a generation not seen before"
+    NOTHING = "empty, or none of ours"
+    UNDECIDED = "look again"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The relation of a file, and to which generation."""
+
+    relation: Relation
+    number: int | None = None
+
+
+NOTHING: Final = Verdict(Relation.NOTHING)
+UNDECIDED: Final = Verdict(Relation.UNDECIDED)
+
+
+@dataclass(slots=True)
+class Broken:
+    """An archive that could not be read in this state: when that was first seen, and when to try again (monotonic)."""
+
+    since: float
+    retry_at: float
+    pause: float
+
+
+class Identifier:
+    """Compares files with the rows. What has nothing to give is not opened again while it stays as it is."""
+
+    def __init__(self, rows: Rows, held: Held, clock: Callable[[], float]) -> None:
+        self._rows = rows
+        self._held = held
+        self._clock = clock
+        self._settled: dict[State, int | None] = {}
+        self._broken: dict[State, Broken] = {}
+
+    def forget_all_but(self, states: set[State]) -> None:
+        """Forget the files that are not there any more, or not as they were."""
+        self._settled = {state: number for state, number in self._settled.items() if state in states}
+        self._broken = {state: broken for state, broken in self._broken.items() if state in states}
+
+    def is_settled(self, each: Candidate) -> bool:
+        """Whether the file, as it is, has nothing to give."""
+        return each.state in self._settled
+
+    def settle(self, each: Candidate, number: int | None) -> None:
+        """Note that the file, as it is, has nothing to give."""
+        self._settled[each.state] = number
+
+    def open(self, each: Candidate) -> Content | None:
+        """The content of this very file, or None when another one has its name by now."""
+        if each.compression is not None:
+            return Archive(each.path, each.compression)
+        held = self._held.get(each.identity)
+        if held is not None:
+            return held
+        with suppress(OSError):
+            opened = PlainFile.open(each.path)
+            found = os.fstat(opened.descriptor)
+            if (found.st_dev, found.st_ino) == each.identity:
+                return opened
+            opened.close()
+        return None
+
+    def close_unless_held(self, each: Candidate, content: Content) -> None:
+        """Close what ``open`` opened."""
+        if self._held.get(each.identity) is not content:
+            content.close()
+
+    def identify(self, each: Candidate, everyone: Sequence[Candidate], begun_at: float) -> Verdict:
+        """What the file is; ``begun_at`` (seconds) is mailwatch's first start on this log."""
+        if each.state in self._settled:
+            number = self._settled[each.state]
+            if number is None:
+                return NOTHING
+            if number in self._rows.generations:
+                return Verdict(Relation.CONTINUES, number)
+        broken = self._broken.get(each.state)
+        if broken is not None and self._clock() < broken.retry_at:
+            return UNDECIDED
+        content = self.open(each)
+        if content is None:
+            return UNDECIDED
+        try:
+            verdict = self._compare(each, content, everyone, begun_at)
+        except ArchiveBroken:
+            self.note_broken(each, None)
+            return UNDECIDED
+        except OSError:
+            return UNDECIDED
+        finally:
+            self.close_unless_held(each, content)
+        self._settle(each, verdict)
+        return verdict
+
+    def _settle(self, each: Candidate, verdict: Verdict) -> None:
+        """Remember a file that has nothing to read as long as it stays as it is."""
+        if verdict.relation is Relation.NOTHING and not each.live:
+            self._settled[each.state] = None
+        elif verdict.relation is Relation.CONTINUES and verdict.number is not None:
+            generation = self._rows.generations[verdict.number]
+            if generation.complete or (each.compression is None and each.size <= generation.offset):
+                self._settled[each.state] = verdict.number
+
+    def _compare(self, each: Candidate, content: Content, everyone: Sequence[Candidate], begun_at: float) -> Verdict:
+        head_at = content.head_at()
+        head = content.at(head_at, HEAD)
+        if not head:
+            return NOTHING
+        alike = [known for known in self._rows.generations.values() if known.has_head_of(head_at, head)]
+        alike.sort(key=lambda known: (known.head_length, known.offset), reverse=True)
+        for known in alike:
+            # what an archive holds is verified when it is read: that takes decompressing it up to the offset
+            if known.complete or each.compression is not None or known.is_continued_by(content):
+                return Verdict(Relation.CONTINUES, known.number)
+        if alike:
+            return self._cut_or_copy(each, content, alike[0])
+        return self._unknown(each, content, everyone, begun_at, short=len(head) < HEAD)
+
+    def _unknown(
+        self, each: Candidate, content: Content, everyone: Sequence[Candidate], begun_at: float, *, short: bool
+    ) -> Verdict:
+        """What a file is that begins like nothing we know; ``short`` when there is not enough of it to be sure."""
+        for known in self._rows.generations.values():
+            # an archive that could not be read is known by its inode and size alone
+            if known.complete and not known.head_length and (known.identity, known.size) == (each.identity, each.size):
+                return Verdict(Relation.CONTINUES, known.number)
+        if each.live:
+            return Verdict(Relation.NEW)
+        if each.modified / 1e9 < begun_at:
+            return NOTHING
+        if short and self._is_beginning_of_another(each, content, everyone):
+            return UNDECIDED
+        return Verdict(Relation.NEW)
+
+    def _is_beginning_of_another(self, each: Candidate, content: Content, everyone: Iterable[Candidate]) -> bool:
+        """Whether this short file is a copy in the making, or grows while it is looked at."""
+        whole = content.at(0, STEP)
+        for other in everyone:
+            if other.identity == each.identity or other.compression is not None or other.size <= len(whole):
+                continue
+            rival = self.open(other)
+            if rival is None:
+                return True
+            try:
+                if rival.at(0, len(whole)) == whole:
+                    return True
+            finally:
+                self.close_unless_held(other, rival)
+        # the other may have been truncated just now, which is done when the copy is complete: then this one has grown
+        again = candidate(each.path, live=False, compression=each.compression)
+        return again is None or again.state != each.state
+
+    def _cut_or_copy(self, each: Candidate, content: Content, known: Generation) -> Verdict:
+        """A file that begins as a generation does, without what was consumed last."""
+        if not each.live:
+            return Verdict(Relation.SHORTER, known.number)
+        found = found_again(known, content)
+        if not known.has_head_of(known.head_at, content.at(known.head_at, HEAD)):
+            return UNDECIDED  # it was truncated while we looked
+        offset, exact = (each.size, False) if found is None else found
+        if not exact:
+            self._rows.gap("rewritten" if found is None else "cut")
+        device, inode = each.identity
+        number = self._rows.new_number()
+        moved = replace(known, number=number, offset=0, marks=(), size=0, device=device, inode=inode, live=True)
+        # an editor leaves a new file under the name; the writer may still write to the old one, which we hold
+        same = known.identity == each.identity
+        self._rows.put(replace(known, live=False, complete=same, size=known.offset))
+        return Verdict(Relation.CONTINUES, self._rows.put(moved.advanced(content, offset)).number)
+
+    def note_broken(self, each: Candidate, generation: Generation | None) -> None:
+        """Note that an archive ended too early: it may be in the making; when it stays so, it is damaged."""
+        now = self._clock()
+        known = self._broken.get(each.state)
+        if known is None:
+            self._broken[each.state] = Broken(now, now + 0.5, 0.5)
+            return
+        if now - known.since < BROKEN_AFTER:
+            known.pause = min(known.pause * 2, RETRY_AT_MOST)
+            known.retry_at = now + known.pause
+            return
+        self._rows.gap("archive-damaged")
+        damaged = generation or Generation(number=self._rows.new_number())
+        device, inode = each.identity
+        self._rows.put(replace(damaged, complete=True, live=False, device=device, inode=inode, size=each.size))
+        self._settled[each.state] = damaged.number

@@ -1,0 +1,49 @@
+"""The rows a log's generations are remembered in, what changed in them, and the gaps that were found.
+
+Whatever is put here is handed out once with the next batch, and committed with what that batch says.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mailwatch.sources.generation import Generation
+
+REMEMBERED: Final = 1024
+"""Generations that are remembered; those of a daily log reach back almost three years."""
+
+
+class Rows:
+    """The generations by number, from those that were committed."""
+
+    def __init__(self, generations: dict[int, Generation]) -> None:
+        self.generations = generations
+        self._changed: set[int] = set()
+        self._gaps: list[str] = []
+
+    def put(self, generation: Generation) -> Generation:
+        """Remember a row, as new or as it is now."""
+        self.generations[generation.number] = generation
+        self._changed.add(generation.number)
+        return generation
+
+    def new_number(self) -> int:
+        """A number that no generation has had."""
+        return max(self.generations, default=0) + 1
+
+    def gap(self, reason: str) -> None:
+        """Note that lines are lost, or may be."""
+        self._gaps.append(reason)
+
+    def take_changed(self) -> set[int]:
+        """The numbers of the rows that changed since they were last taken, those forgotten now among them."""
+        for number in sorted(self.generations)[: max(0, len(self.generations) - REMEMBERED)]:
+            del self.generations[number]
+            self._changed.add(number)
+        changed, self._changed = self._changed, set()
+        return changed
+
+    def take_gaps(self) -> tuple[str, ...]:
+        """The gaps that were found since they were last taken."""
+        gaps, self._gaps = tuple(self._gaps), []
+        return gaps

@@ -111,12 +111,12 @@ class Store:
         """
         path = folder / NAME
         damaged = None
-        with contextlib.suppress(StateNewer, StateNotOurs, StateUnwritable):
-            try:
-                connect(path, now).close()
-            except StateDamaged:
-                damaged = keep_aside(path, now)
-        return cls(path, connect(path, now), damaged)
+        try:
+            connection = connect(path, now)
+        except StateDamaged:
+            damaged = keep_aside(path, now)
+            connection = connect(path, now)
+        return cls(path, connection, damaged)
 
     def close(self) -> None:
         """Close the database; what was committed stays."""
@@ -144,7 +144,7 @@ class Store:
             return dict(self._connection.execute("SELECT key, value FROM position"))
 
     def begins_at_end(self) -> bool:
-        """Whether a damaged state went before this one: what it had counted is unknown, so reading begins at the end."""
+        """Whether a damaged state went before: what it had counted is unknown, so reading begins at the end."""
         with told_plainly(self.path):
             found = self._connection.execute("SELECT 1 FROM fact WHERE name = 'begun_anew_at'").fetchone()
         return found is not None
@@ -194,8 +194,12 @@ class Store:
 
 def connect(path: Path, now: float) -> sqlite3.Connection:
     """A connection to the sound, current database at ``path``, created or migrated where needed."""
+    try:
+        path.touch(mode=0o600)
+    except OSError as error:
+        msg = f"cannot write the state database {path} ({error.strerror or error})"
+        raise StateUnwritable(msg) from error
     with told_plainly(path):
-        path.touch(mode=0o600) if not path.exists() else None
         connection = sqlite3.connect(path, isolation_level=None, cached_statements=64)
         try:
             connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")

@@ -142,8 +142,8 @@ class PostfixParser:
         self._readers: dict[str, Callable[[float, Origin, str], Event]] = {
             **dict.fromkeys(DELIVERS, self._delivery),
             "": self._unnamed,
-            "qmgr": self._queue_manager,
-            "oqmgr": self._queue_manager,
+            "qmgr": self._qmgr,
+            "oqmgr": self._qmgr,
             "smtpd": self._received,
             "qmqpd": self._received,
             "pickup": self._picked_up,
@@ -235,7 +235,7 @@ class PostfixParser:
             fields.get("text", ""),
         )
 
-    def _queue_manager(self, at: float, origin: Origin, message: str) -> Event:
+    def _qmgr(self, at: float, origin: Origin, message: str) -> Event:
         found = REMOVED.fullmatch(message)
         if found is not None:
             return Removed(at, origin, found[1])
@@ -274,7 +274,7 @@ class PostfixParser:
 
     def _unnamed(self, at: float, origin: Origin, message: str) -> Event:
         """A line whose program the log does not name: its shape tells, where one shape is one program's."""
-        for read in (self._queue_manager, self._received, self._picked_up):
+        for read in (self._qmgr, self._received, self._picked_up):
             event = read(at, origin, message)
             if type(event) is not Other:
                 return event

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 HEAD: Final = 1024
 MARK: Final = 512
 """Bytes of a mark: more than a line, for the ends of lines are alike where replies are."""
-MARKS: Final = 9
+MARKS: Final = 12
 SPREAD: Final = 4
 SCAN: Final = 1 << 20
 
@@ -99,13 +99,19 @@ class Generation:
 
 
 def thinned(marks: tuple[tuple[int, str], ...]) -> tuple[tuple[int, str], ...]:
-    """The newest mark, the one before it, and older ones at distances that grow fourfold."""
+    """Few marks, newest first, at distances from the newest that grow at most fourfold from one to the next.
+
+    A mark goes when its neighbours are near enough to each other to do without it.
+    """
     newest = marks[0][0]
     kept = [marks[0]]
-    for mark in marks[1:]:
-        distance, before = newest - mark[0], newest - kept[-1][0]
-        if distance > 0 and distance >= SPREAD * before:
-            kept.append(mark)
+    for at in range(1, len(marks)):
+        before = newest - kept[-1][0]
+        if newest - marks[at][0] <= before:
+            continue
+        if at + 1 < len(marks) and newest - marks[at + 1][0] <= SPREAD * before:
+            continue
+        kept.append(marks[at])
     return tuple(kept[:MARKS])
 
 

@@ -118,6 +118,9 @@ class Identifier:
                 return NOTHING
             if number in self._rows.generations:
                 return Verdict(Relation.CONTINUES, number)
+        damaged = self._known_as_damaged(each)
+        if damaged is not None:
+            return damaged
         broken = self._broken.get(each.state)
         if broken is not None and self._clock() < broken.retry_at:
             return UNDECIDED
@@ -135,6 +138,14 @@ class Identifier:
             self.close_unless_held(each, content)
         self._settle(each, verdict)
         return verdict
+
+    def _known_as_damaged(self, each: Candidate) -> Verdict | None:
+        """Whether this is an archive of which nothing could be read: such a one is known by its inode and size alone."""
+        for known in self._rows.generations.values():
+            if known.complete and not known.head_length and (known.identity, known.size) == (each.identity, each.size):
+                self._settled[each.state] = known.number
+                return Verdict(Relation.CONTINUES, known.number)
+        return None
 
     def _settle(self, each: Candidate, verdict: Verdict) -> None:
         """Remember a file that has nothing to read as long as it stays as it is."""
@@ -164,10 +175,6 @@ class Identifier:
         self, each: Candidate, content: Content, everyone: Sequence[Candidate], begun_at: float, *, short: bool
     ) -> Verdict:
         """What a file is that begins like nothing we know; ``short`` when there is not enough of it to be sure."""
-        for known in self._rows.generations.values():
-            # an archive that could not be read is known by its inode and size alone
-            if known.complete and not known.head_length and (known.identity, known.size) == (each.identity, each.size):
-                return Verdict(Relation.CONTINUES, known.number)
         if each.live:
             return Verdict(Relation.NEW)
         if each.modified / 1e9 < begun_at:
@@ -190,6 +197,8 @@ class Identifier:
                     return True
             finally:
                 self.close_unless_held(other, rival)
+        if not each.path:
+            return False  # held open, and without a name: nobody makes a copy of that
         # the other may have been truncated just now, which is done when the copy is complete: then this one has grown
         again = candidate(each.path, live=False, compression=each.compression)
         return again is None or again.state != each.state

@@ -5,9 +5,10 @@ Whatever is put here is handed out once with the next batch, and committed with 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from mailwatch.sources.generation import Generation
+if TYPE_CHECKING:
+    from mailwatch.sources.generation import Generation
 
 REMEMBERED: Final = 1024
 """Generations that are remembered; those of a daily log reach back almost three years."""

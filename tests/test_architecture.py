@@ -1,0 +1,109 @@
+"""The house stays as it was built: who may import whom, what is pure, what every registry must name, how large a thing is."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+HOUSE = Path(__file__).parent.parent / "mailwatch"
+FILES = sorted(HOUSE.rglob("*.py"))
+
+LEVELS: dict[str, int] = {
+    # a line may import only from lines below it; what is on the same line, only from within its own folder
+    "commands": 7,
+    "agent": 6, "web": 6,
+    "config": 5, "metrics": 5, "pulse": 3,
+    "sources": 4, "store": 4, "discovery": 4,
+    "parsers": 3,
+    "tally": 2, "schema": 2,
+    "event": 1, "options": 1,
+}  # fmt: skip
+PURE = ("parsers", "tally", "event", "options", "schema", "pulse")
+IMPURE_MODULES = {"os", "socket", "subprocess", "sqlite3", "time", "threading", "logging", "random", "shutil", "tempfile",
+                  "urllib", "http", "asyncio", "select", "signal", "io", "fcntl"}  # fmt: skip
+IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "now", "utcnow", "today", "time", "monotonic"}
+LONGEST_FUNCTION, LONGEST_FILE = 40, 400
+BANNED_NAMES = ("util", "utils", "helper", "helpers", "manager", "base", "common", "misc")
+
+
+def room(file: Path) -> str:
+    return file.relative_to(HOUSE).parts[0].removesuffix(".py")
+
+
+def imports(file: Path) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.append(node.module)
+    return found
+
+
+def name(file: Path) -> str:
+    return str(file.relative_to(HOUSE))
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if room(file) not in ("__init__", "__main__")], ids=name)
+def test_a_file_imports_only_from_the_lines_below_it(file: Path) -> None:
+    assert room(file) in LEVELS, f"{file.name}: say in LEVELS on which line it stands"
+    for imported in imports(file):
+        parts = imported.split(".")
+        if parts[0] != "mailwatch" or len(parts) == 1 or parts[1] == room(file):
+            continue
+        assert LEVELS[parts[1]] < LEVELS[room(file)], f"{file.name} must not import {imported}"
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if room(file) in PURE], ids=name)
+def test_a_pure_file_does_no_input_or_output_and_asks_no_clock(file: Path) -> None:
+    assert not IMPURE_MODULES & {imported.split(".")[0] for imported in imports(file)}
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Call):
+            called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+            if called == "open" and isinstance(node.func, ast.Attribute):
+                continue  # opens an envelope
+            assert called not in IMPURE_CALLS, f"{file.name}:{node.lineno} calls {called}"
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if room(file) in ("event", "options")], ids=name)
+def test_the_words_need_nothing_but_the_standard_library(file: Path) -> None:
+    assert {imported.split(".")[0] for imported in imports(file)} <= set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize("folder", ["parsers", "sources", "commands"])
+def test_a_registry_names_everything_in_its_folder(folder: str) -> None:
+    registry = importlib.import_module(f"mailwatch.{folder}")
+    named = getattr(registry, folder.upper())
+    values = named.values() if isinstance(named, dict) else named
+    registered = {
+        getattr(value.callback if isinstance(value, click.Command) else value, "__module__", "") for value in values
+    }
+    entry = {"parsers": "class {}Parser", "sources": "class {}Source", "commands": "\n@click.command"}[folder]
+    entries = [file for file in (HOUSE / folder).glob("*.py") if entry.format(file.stem.title()) in file.read_text()]
+    assert entries
+    for file in entries:
+        assert f"mailwatch.{folder}.{file.stem}" in registered, f"{folder}/__init__.py does not name {file.stem}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=name)
+def test_a_function_fits_on_a_screen_and_a_file_holds_one_thing(file: Path) -> None:
+    text = file.read_text()
+    assert text.count("\n") <= LONGEST_FILE, f"{file.name} is two things"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            length = (node.end_lineno or 0) - node.lineno + 1
+            assert length <= LONGEST_FUNCTION, f"{file.name}:{node.lineno} {node.name} is {length} lines"
+
+
+@pytest.mark.parametrize("file", FILES, ids=name)
+def test_a_name_says_what_the_thing_is(file: Path) -> None:
+    assert file.stem not in BANNED_NAMES
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            words = "".join(f" {c.lower()}" if c.isupper() else c for c in node.name).replace("_", " ").split()
+            assert not set(words) & set(BANNED_NAMES), f"{file.name}:{node.lineno} {node.name}"

@@ -1,0 +1,206 @@
+"""The state: all or nothing, also when the disk is full, the file is damaged, or it is not ours to write."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+
+from mailwatch import store as store_module
+from mailwatch.store import Store, StateDamaged, StateNewer, StateNotOurs, StateUnwritable, read_snapshot
+from mailwatch.tally import Delta, OpenMessage
+
+NOW = 1_795_348_800.0
+SENT = ("delivery_attempts", ("smtp", "sent"))
+
+
+def counted(number: int, at: float = NOW) -> Delta:
+    delta = Delta(last_event_at=at)
+    delta.count(SENT[0], at, SENT[1], number)
+    return delta
+
+
+def sent(folder: Path) -> int:
+    snapshot = read_snapshot(folder)
+    assert snapshot is not None
+    return snapshot.counters.get(SENT, 0)
+
+
+def test_counts_and_positions_are_there_after_opening_again(tmp_path: Path) -> None:
+    store = Store.open(tmp_path, NOW)
+    store.commit(counted(3), {"a": "1", "b": "2"}, NOW)
+    store.commit(counted(4), {"a": None}, NOW)
+    store.close()
+    assert Store.open(tmp_path, NOW).positions() == {"b": "2"}
+    assert sent(tmp_path) == 7
+
+
+def test_what_was_not_committed_is_not_shown(tmp_path: Path) -> None:
+    store = Store.open(tmp_path, NOW)
+    store.commit(counted(1), {}, NOW)
+    with pytest.raises(ZeroDivisionError), store.transaction() as connection:
+        connection.execute("UPDATE counter SET value = 99")
+        raise ZeroDivisionError
+    assert sent(tmp_path) == 1
+
+
+def test_a_commit_that_fails_half_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store.open(tmp_path, NOW)
+
+    def fails(*_: object) -> None:
+        raise sqlite3.OperationalError
+
+    monkeypatch.setattr(store_module, "write_positions", fails)
+    with pytest.raises(sqlite3.OperationalError):
+        store.commit(counted(5), {"a": "1"}, NOW)
+    monkeypatch.undo()
+    assert (store.positions(), sent(tmp_path)) == ({}, 0)
+    store.commit(counted(5), {"a": "1"}, NOW)
+    assert (store.positions(), sent(tmp_path)) == ({"a": "1"}, 5)
+
+
+def test_minutes_are_kept_for_26_hours_and_hours_for_35_days(tmp_path: Path) -> None:
+    store = Store.open(tmp_path, NOW)
+    ages = {"now": 0, "a day": 86400, "27 hours": 27 * 3600, "34 days": 34 * 86400, "36 days": 36 * 86400}
+    for age in ages.values():
+        store.commit(counted(1, NOW - age), {}, NOW)
+    with sqlite3.connect(tmp_path / "state.db") as reader:
+        kept = {
+            width: sorted(
+                round((NOW - start) / 3600)
+                for (start,) in reader.execute("SELECT start FROM bucket WHERE width = ?", [width])
+            )
+            for width in (60, 3600)
+        }
+    assert kept == {60: [0, 24], 3600: [0, 24, 27, 816]}
+    assert sent(tmp_path) == 5
+    store.commit(counted(1, NOW + 40 * 86400), {}, NOW + 40 * 86400)
+    with sqlite3.connect(tmp_path / "state.db") as reader:
+        assert reader.execute("SELECT count(*) FROM bucket").fetchone() == (2,)
+
+
+def test_a_line_from_the_future_counts_as_now(tmp_path: Path) -> None:
+    store = Store.open(tmp_path, NOW)
+    store.commit(counted(1, NOW + 86400 * 365), {}, NOW)
+    with sqlite3.connect(tmp_path / "state.db") as reader:
+        assert {start for (start,) in reader.execute("SELECT start FROM bucket")} == {
+            NOW // 60 * 60,
+            NOW // 3600 * 3600,
+        }
+    snapshot = read_snapshot(tmp_path)
+    assert snapshot is not None
+    assert snapshot.last_event_at == NOW
+
+
+def test_open_messages_are_remembered_until_they_are_closed(tmp_path: Path) -> None:
+    store = Store.open(tmp_path, NOW)
+    keys = [("postfix", f"A{number:05}") for number in range(3)]
+    store.commit(Delta(opened={key: OpenMessage("a@b.example", 1, 1, NOW) for key in keys}), {}, NOW)
+    store.commit(Delta(closed={keys[0], ("postfix", "FFFFF")}), {}, NOW)
+    assert store.open_among([*keys, ("postfix-out", "A00001")]) == set(keys[1:])
+    store.close()
+    assert Store.open(tmp_path, NOW)._open_messages == 2
+
+
+def test_too_many_open_messages_drop_the_oldest_and_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "OPEN_MESSAGES", 10)
+    store = Store.open(tmp_path, NOW)
+    for number in range(25):
+        message = OpenMessage("a@b.example", 1, 1, NOW + number)
+        store.commit(Delta(opened={("postfix", f"A{number:05}"): message}), {}, NOW)
+    snapshot = read_snapshot(tmp_path)
+    assert snapshot is not None
+    assert (snapshot.open_messages, snapshot.counters["open_messages_dropped", ()]) == (10, 15)
+    assert store.open_among([("postfix", "A00014"), ("postfix", "A00015")]) == {("postfix", "A00015")}
+
+
+@pytest.mark.parametrize("damage", ["garbage", "header", "page"])
+def test_a_damaged_state_is_kept_aside_counted_and_begun_anew(tmp_path: Path, damage: str) -> None:
+    store = Store.open(tmp_path, NOW)
+    for number in range(200):
+        store.commit(counted(1), {f"key {number}": "x" * 100}, NOW)
+    store.close()
+    path = tmp_path / "state.db"
+    content = bytearray(path.read_bytes())
+    if damage == "garbage":
+        content = bytearray(b"this is no database" * 100)
+    elif damage == "header":
+        content[:16] = b"\0" * 16
+    else:
+        content[8192:] = b"\xff" * (len(content) - 8192)
+    path.write_bytes(content)
+    again = Store.open(tmp_path, NOW)
+    assert again.damaged is not None
+    assert again.damaged.read_bytes() == bytes(content)
+    assert (again.positions(), again.begins_at_end()) == ({}, True)
+    snapshot = read_snapshot(tmp_path)
+    assert snapshot is not None
+    assert snapshot.counters == {("log_gaps", ("state-damaged",)): 1}
+
+
+def test_only_a_few_damaged_states_are_kept(tmp_path: Path) -> None:
+    for number in range(6):
+        (tmp_path / "state.db").write_bytes(b"no database" * 100)
+        Store.open(tmp_path, NOW + number).close()
+    assert len(list(tmp_path.glob("*.damaged-*Z"))) == 3
+
+
+def test_a_state_damaged_while_it_is_used_is_told_apart_from_a_full_disk(tmp_path: Path) -> None:
+    store = Store.open(tmp_path, NOW)
+    store.commit(counted(1), {}, NOW)
+    store._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    store._connection.execute("PRAGMA cache_size = 0")
+    size = (tmp_path / "state.db").stat().st_size
+    with (tmp_path / "state.db").open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (size - 4096))
+    store._connection.execute("PRAGMA shrink_memory")
+    with pytest.raises(StateDamaged, match="damaged"):
+        store.commit(counted(1), {"a": "1"}, NOW)
+
+
+def test_a_newer_state_is_refused_and_left_alone(tmp_path: Path) -> None:
+    Store.open(tmp_path, NOW).close()
+    with sqlite3.connect(tmp_path / "state.db") as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(StateNewer, match=r"newer mailwatch \(schema 99, this one knows \d+\): install that version"):
+        Store.open(tmp_path, NOW)
+    assert not list(tmp_path.glob("*.damaged-*"))
+
+
+def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "state.db") as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+    connection.close()
+    with pytest.raises(StateNotOurs, match="another program"):
+        Store.open(tmp_path, NOW)
+    assert not list(tmp_path.glob("*.damaged-*"))
+
+
+def test_a_locked_state_is_unwritable_not_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "BUSY_MILLISECONDS", 10)
+    store = Store.open(tmp_path, NOW)
+    other = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StateUnwritable, match="locked"):
+        store.commit(counted(1), {}, NOW)
+    other.execute("ROLLBACK")
+    other.close()
+    store.commit(counted(1), {}, NOW)
+    assert sent(tmp_path) == 1
+
+
+def test_nobody_else_may_read_the_state(tmp_path: Path) -> None:
+    store = Store.open(tmp_path, NOW)
+    store.commit(counted(1), {}, NOW)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert set(modes.values()) == {0o600}, modes
+
+
+def test_a_state_that_is_not_there_is_unknown_not_zero(tmp_path: Path) -> None:
+    assert read_snapshot(tmp_path) is None
+    (tmp_path / "state.db").write_bytes(b"no database" * 100)
+    assert read_snapshot(tmp_path) is None

@@ -93,10 +93,16 @@ class _Reader:
         """Whether the value has the type; a mistake if not."""
         if isinstance(value, kind) and not (kind is not bool and isinstance(value, bool)):
             return True
-        found = WORDS.get(type(value), type(value).__name__)
-        shown = "" if isinstance(value, dict | list) else f" {value!r}"
-        self.mistakes.append(f"{key}: expected {WORDS[kind]}, found {found}{shown}")
+        self.mistakes.append(f"{key}: expected {WORDS[kind]}, found {described(value)}")
         return False
+
+
+def described(value: Any) -> str:
+    """What stands in the file, for people."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    found = WORDS.get(type(value), type(value).__name__)
+    return found if isinstance(value, dict | list) else f"{found} {value!r}"
 
 
 def suggestion(word: str, known: Any) -> str:

@@ -219,6 +219,18 @@ def connect(path: Path, now: float) -> sqlite3.Connection:
     return connection
 
 
+def refuse_unusable(folder: Path) -> None:
+    """Raise StateNewer or StateNotOurs where the state is not ours to write; any other trouble is for later."""
+    path = folder / NAME
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(read_only(path)) as connection:
+        refuse_foreign(path, connection)
+
+
+def read_only(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write. Raises sqlite3.Error."""
+    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+
+
 def refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
     """Raise unless the database is empty or ours and of a version we know."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -342,9 +354,7 @@ def read_snapshot(folder: Path) -> Snapshot | None:
         return None
     try:
         # a connection a time: the file may have been kept aside and made anew since the last one
-        with contextlib.closing(
-            sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
-        ) as connection:
+        with contextlib.closing(read_only(path)) as connection:
             connection.execute("PRAGMA busy_timeout = 1000")
             connection.execute("BEGIN")
             counters = {

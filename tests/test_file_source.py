@@ -10,6 +10,7 @@ import shutil
 import time
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from backports import zstd
@@ -17,8 +18,16 @@ from backports import zstd
 from mailwatch.sources.file import FileSource
 from mailwatch.sources.lines import LONGEST
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 LIMIT = 1 << 18
-COMPRESS = {".gz": gzip.compress, ".xz": lzma.compress, ".bz2": bz2.compress, ".zst": zstd.compress}
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.compress,
+    ".xz": lzma.compress,
+    ".bz2": bz2.compress,
+    ".zst": zstd.compress,
+}
 
 
 class Clock:
@@ -34,7 +43,7 @@ class Clock:
 class Log:
     """A log with numbered lines, and a reader of it that remembers only what was committed."""
 
-    def __init__(self, folder: Path, start: str = "end", **options: Path) -> None:
+    def __init__(self, folder: Path, start: str = "end", olddir: Path | None = None, adopt: Path | None = None) -> None:
         self.path = folder / "mail.log"
         self.clock = Clock()
         self.written = 0
@@ -43,7 +52,8 @@ class Log:
         self.overlong = 0
         self.trouble: str | None = None
         self._committed: dict[str, str] = {}
-        self._options = options
+        self._olddir = olddir
+        self._adopt = adopt
         self._start = start
         self.source: FileSource | None = None
 
@@ -57,7 +67,12 @@ class Log:
         """Read and commit until nothing is left, or that many batches."""
         if self.source is None:
             self.source = FileSource(
-                self.path, positions=self._committed, start=self._start, clock=self.clock, **self._options
+                self.path,
+                positions=self._committed,
+                start=self._start,
+                olddir=self._olddir,
+                adopt=self._adopt,
+                clock=self.clock,
             )
         for _ in range(batches):
             batch = self.source.read(limit)
@@ -169,7 +184,7 @@ def test_the_live_log_can_be_read_from_its_beginning(tmp_path: Path) -> None:
         "mail-20261122.log",
     ],
 )
-def test_a_rename_loses_nothing(log: Log, name: str, unread: int, crash: bool) -> None:  # noqa: FBT001
+def test_a_rename_loses_nothing(log: Log, name: str, unread: int, crash: bool) -> None:
     log.write(30)
     log.read()
     if crash:
@@ -186,7 +201,7 @@ def test_a_rename_loses_nothing(log: Log, name: str, unread: int, crash: bool) -
 
 @pytest.mark.parametrize("crash", [False, True], ids=["running", "down"])
 @pytest.mark.parametrize("ending", list(COMPRESS))
-def test_compression_loses_nothing(log: Log, ending: str, crash: bool) -> None:  # noqa: FBT001
+def test_compression_loses_nothing(log: Log, ending: str, crash: bool) -> None:
     log.write(300)
     log.read()
     if crash:
@@ -203,7 +218,7 @@ def test_compression_loses_nothing(log: Log, ending: str, crash: bool) -> None: 
 
 
 @pytest.mark.parametrize("crash", [False, True], ids=["running", "down"])
-def test_three_rotations_between_two_reads_lose_nothing(log: Log, crash: bool) -> None:  # noqa: FBT001
+def test_three_rotations_between_two_reads_lose_nothing(log: Log, crash: bool) -> None:
     log.write(30)
     log.read()
     if crash:
@@ -220,7 +235,7 @@ def test_three_rotations_between_two_reads_lose_nothing(log: Log, crash: bool) -
 
 @pytest.mark.parametrize("crash", [False, True], ids=["running", "down"])
 @pytest.mark.parametrize("grown", [0, 5, 400], ids=["empty", "shorter", "longer than before"])
-def test_copy_and_truncate_loses_nothing_that_the_copy_holds(log: Log, grown: int, crash: bool) -> None:  # noqa: FBT001
+def test_copy_and_truncate_loses_nothing_that_the_copy_holds(log: Log, grown: int, crash: bool) -> None:
     log.write(100)
     log.read()
     if crash:
@@ -402,7 +417,7 @@ def test_a_log_cut_by_a_power_failure_goes_on_behind_the_newest_mark(log: Log, c
 
 
 @pytest.mark.parametrize("crash", [False, True], ids=["running", "down"])
-def test_an_editor_that_takes_lines_out_does_not_have_the_rest_read_again(log: Log, crash: bool) -> None:  # noqa: FBT001
+def test_an_editor_that_takes_lines_out_does_not_have_the_rest_read_again(log: Log, crash: bool) -> None:
     log.write(300)
     log.read()
     if crash:

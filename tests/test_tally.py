@@ -8,6 +8,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailwatch.event import Queued
 from mailwatch.parsers.postfix import PostfixParser
 from mailwatch.tally import COUNTERS, Delta, fold, queued_messages
 
@@ -92,4 +93,4 @@ def test_where_a_block_ends_does_not_matter(cut: int) -> None:
 
 def test_only_messages_entering_the_queue_need_to_be_known() -> None:
     events = PostfixParser(zone=UTC).parse(b"".join(LOG), NOW).events
-    assert queued_messages(events) <= {("postfix", event.queue_id) for event in events if hasattr(event, "queue_id")}
+    assert queued_messages(events) == {("postfix", event.queue_id) for event in events if isinstance(event, Queued)}

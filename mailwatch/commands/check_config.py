@@ -38,7 +38,11 @@ def shown(value: Any) -> Any:
 
 
 @click.command("check-config")
-@click.option("--config", type=click.Path(path_type=Path), help="Configuration file [/etc/mailwatch/mailwatch.toml].")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, readable=False),
+    help="Configuration file [/etc/mailwatch/mailwatch.toml].",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def check_config(config: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click hands it over so
     """Check the configuration, and show what it leads to on this machine.

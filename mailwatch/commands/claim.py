@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from mailwatch.commands.failure import BAD_CONFIG, Failure
 from mailwatch.discovery import LogNotFound, Postfix, ask_postconf, find_log
 from mailwatch.options import Address, parse_address
+from mailwatch.store import StateError, refuse_unusable
 from mailwatch.web import bind
 
 if TYPE_CHECKING:
@@ -138,7 +139,11 @@ def claim(options: Options, previous: Claim | None = None) -> Claim:
     kept_address = previous is not None and previous.address == address
     folder = os.dup(previous.folder) if previous is not None and kept_folder else lock_folder(options.state_dir)
     try:
+        refuse_unusable(options.state_dir)
         listening = previous.listening.dup() if previous is not None and kept_address else listen(address)
+    except StateError as error:
+        os.close(folder)
+        raise Failure(str(error), BAD_CONFIG) from error
     except Failure:
         os.close(folder)
         raise

@@ -180,10 +180,16 @@ def address(_context: click.Context, _parameter: click.Parameter, value: str | N
 
 
 @click.command()
-@click.option("--config", type=click.Path(path_type=Path), help="Configuration file [/etc/mailwatch/mailwatch.toml].")
-@click.option("--log", "log_path", type=click.Path(path_type=Path, resolve_path=False), help="The log to read.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, readable=False),
+    help="Configuration file [/etc/mailwatch/mailwatch.toml].",
+)
+@click.option("--log", "log_path", type=click.Path(path_type=Path, readable=False), help="The log to read.")
 @click.option("--web.listen-address", "listen", callback=address, help="Address and port of /metrics.")
-@click.option("--state-dir", type=click.Path(path_type=Path), help="Where to remember what was counted.")
+@click.option(
+    "--state-dir", type=click.Path(path_type=Path, readable=False), help="Where to remember what was counted."
+)
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True)
 def run(config: Path | None, log_path: Path | None, listen: str | None, state_dir: Path | None, log_level: str) -> None:
     """Watch the mail log and serve /metrics, until SIGTERM.

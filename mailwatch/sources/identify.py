@@ -140,7 +140,7 @@ class Identifier:
         return verdict
 
     def _known_as_damaged(self, each: Candidate) -> Verdict | None:
-        """Whether this is an archive of which nothing could be read: such a one is known by its inode and size alone."""
+        """Whether this is an archive of which nothing could be read: it is known by its inode and size alone."""
         for known in self._rows.generations.values():
             if known.complete and not known.head_length and (known.identity, known.size) == (each.identity, each.size):
                 self._settled[each.state] = known.number

@@ -1,0 +1,71 @@
+"""The configuration: each mistake is named with its key, what was expected and what was found; all of them at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mailwatch.config import ConfigError, load, parse
+from mailwatch.options import Options, parse_address
+
+BAD: dict[str, tuple[str, str]] = {
+    "an unknown key": ("stat_dir = '/x'", "stat_dir: unknown key (did you mean state_dir?). See README, Configuration."),
+    "a key far from any": ("qqqqqq = 1", "qqqqqq: unknown key. See README, Configuration."),
+    "an unknown key in a table": ("[log]\nstrat = 'end'", "log.strat: unknown key (did you mean start?). See README, Configuration."),
+    "an unknown table": ("[logs]\npath = '/x'", "logs: unknown key (did you mean log?). See README, Configuration."),
+    "a number for text": ("listen = 9154", "listen: expected text, found a number 9154"),
+    "text for a table": ("log = '/var/log/mail.log'", "log: expected a table, found text '/var/log/mail.log'"),
+    "text for a list": ("[postfix]\nsyslog_names = 'x'", "postfix.syslog_names: expected a list, found text 'x'"),
+    "a number in a list": ("[postfix]\nsyslog_names = ['x', 1]", "postfix.syslog_names[1]: expected text, found a number 1"),
+    "true for text": ("listen = true", "listen: expected text, found true"),
+    "a word that is no choice": ("[log]\nstart = 'begin'", "log.start: expected end or beginning, found 'begin' (did you mean beginning?)"),
+    "a relative path": ("state_dir = 'state'", "state_dir: expected a path that begins with /, found 'state'"),
+    "an empty path": ("state_dir = ''", "state_dir: expected a path, found ''"),
+    "an address without a port": ("listen = 'localhost'", "listen: expected ADDRESS:PORT, found 'localhost'"),
+    "a port too high": ("listen = '127.0.0.1:70000'", "listen: expected ADDRESS:PORT, found '127.0.0.1:70000'"),
+    "an IPv6 address without brackets": ("listen = '::1:10154'", "listen: expected [ADDRESS]:PORT around an IPv6 address, found '::1:10154'"),
+    "no TOML": ("listen = ", "not valid TOML: Invalid value (at end of document)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "message"), BAD.values(), ids=BAD)
+def test_a_mistake_is_named_with_where_and_what_to_do(text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        parse(text, Path("/etc/mailwatch/mailwatch.toml"))
+    assert told.value.mistakes == [f"/etc/mailwatch/mailwatch.toml: {message}"]
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    with pytest.raises(ConfigError) as told:
+        parse("stat_dir = '/x'\nlisten = 1\n[log]\nstart = 'x'\n[postfix]\nsyslog_names = 1")
+    assert len(told.value.mistakes) == 4
+
+
+def test_an_empty_file_is_the_defaults() -> None:
+    assert parse("") == Options()
+
+
+def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read .*nowhere.toml: No such file"):
+        load(tmp_path / "nowhere.toml")
+    (tmp_path / "latin.toml").write_bytes(b"listen = '\xe9'")
+    with pytest.raises(ConfigError, match=r"latin.toml: not UTF-8 text \(byte 10\)"):
+        load(tmp_path / "latin.toml")
+    (tmp_path / "large.toml").write_bytes(b"#" * ((1 << 20) + 1))
+    with pytest.raises(ConfigError, match="larger than 1 MiB"):
+        load(tmp_path / "large.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port", "shown"),
+    [
+        ("127.0.0.1:10154", "127.0.0.1", 10154, "127.0.0.1:10154"),
+        ("[::1]:10154", "::1", 10154, "[::1]:10154"),
+        (":9000", "0.0.0.0", 9000, "0.0.0.0:9000"),
+        ("localhost:0", "localhost", 0, "localhost:0"),
+    ],
+)
+def test_an_address_is_read(text: str, host: str, port: int, shown: str) -> None:
+    address = parse_address(text)
+    assert (address.host, address.port, str(address)) == (host, port, shown)

@@ -89,7 +89,10 @@ class PrivatePostfix:
         (self.etc / "dynamicmaps.cf").touch()
         shutil.copy("/etc/postfix/postfix-files", self.etc)
         self._make_known()
-        run("postfix", "-c", self.etc, "start")
+        try:
+            run("postfix", "-c", self.etc, "start")
+        except AssertionError as error:
+            raise AssertionError(f"Postfix did not start: {self.log.read_text() if self.log.exists() else ''}") from error
         eventually(lambda: answers(self.port), within=SECONDS, what="Postfix listens")
 
     def _services(self) -> str:

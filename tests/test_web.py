@@ -1,0 +1,112 @@
+"""The page: formats, compression, health, and what a stranger can do to it."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from mailwatch.pulse import Pulse, Seen, looked
+from mailwatch.tally import COUNTERS
+from tests.parts.agent import RunningAgent, parsed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LINE = "Nov 22 06:13:04 mx postfix/smtp[1]: ABCDEF: to=<a@b.example>, relay=none, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (ok)\n"
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAgent]:
+    folder = tmp_path_factory.mktemp("web")
+    log = folder / "mail.log"
+    log.write_text(LINE)
+    made = RunningAgent(folder / "agent", log).start()
+    made.wait_for(1, "mailwatch_delivery_attempts_total")
+    yield made
+    made.stop()
+
+
+def test_every_counter_is_there_at_zero_from_the_start(agent: RunningAgent) -> None:
+    samples = parsed(agent.page())
+    for definition in COUNTERS.values():
+        names = [name for name, _ in definition.labels]
+        for labels in definition.every():
+            assert (f"mailwatch_{definition.name}_total", frozenset(zip(names, labels, strict=True))) in samples
+
+
+def test_the_page_is_openmetrics_for_whom_asks(agent: RunningAgent) -> None:
+    _, headers, body = agent.get("/metrics", Accept="application/openmetrics-text; version=1.0.0")
+    assert headers["content-type"].startswith("application/openmetrics-text")
+    families = {family.name for family in text_string_to_metric_families(body.decode())}
+    assert "mailwatch_delivery_attempts" in families
+    assert not any(name.endswith("_created") for name, _ in parsed(agent.page()))
+
+
+def test_the_page_is_compressed_for_whom_asks(agent: RunningAgent) -> None:
+    _, headers, body = agent.get("/metrics", **{"Accept-Encoding": "gzip"})
+    assert headers["content-encoding"] == "gzip"
+    assert b"mailwatch_delivery_attempts_total" in gzip.decompress(body)
+
+
+def test_the_landing_page_shows_the_numbers(agent: RunningAgent) -> None:
+    status, headers, body = agent.get("/")
+    assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert f"Reading {agent.log}" in body.decode()
+    assert "default-src 'none'" in headers["content-security-policy"]
+
+
+def test_healthz_is_green_while_the_loop_goes_round(agent: RunningAgent) -> None:
+    assert agent.get("/healthz")[::2] == (200, b"ok\n")
+
+
+@pytest.mark.parametrize(
+    ("pulse", "complaint"),
+    [
+        (Pulse(), "the work loop has not come round yet"),
+        (Pulse(ticked_at=80.0), "the work loop has not come round for 20 s"),
+        (Pulse(ticked_at=99.0), None),
+        (Pulse(ticked_at=99.0, log=Seen(success=False, trouble="no log")), "no log"),
+        (Pulse(ticked_at=99.0, state=looked(Seen(), "full", 1.0)), "full"),
+        (Pulse(ticked_at=99.0, state=looked(Seen(), None, 1.0)), None),
+    ],
+)
+def test_health_is_what_the_loop_knows(pulse: Pulse, complaint: str | None) -> None:
+    assert pulse.complaint(100.0) == complaint
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/metrics/", "//", "/%00", "/" + "a" * 5000, "/?q=<script>"])
+def test_another_path_is_not_found_and_shows_nothing_of_itself(agent: RunningAgent, path: str) -> None:
+    status, _, body = agent.get(path)
+    assert status in (200, 404) if path.startswith("/?") else status in (307, 404)
+    assert b"<script>" not in body
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_nothing_can_be_written(agent: RunningAgent, method: str) -> None:
+    with socket.create_connection(("127.0.0.1", agent.port), 5) as client:
+        client.sendall(f"{method} /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 405")
+
+
+def test_head_answers_without_a_body(agent: RunningAgent) -> None:
+    with socket.create_connection(("127.0.0.1", agent.port), 5) as client:
+        client.sendall(b"HEAD /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.endswith(b"\r\n\r\n")
+
+
+def test_silent_clients_do_not_keep_a_scrape_waiting(agent: RunningAgent) -> None:
+    silent = [socket.create_connection(("127.0.0.1", agent.port), 5) for _ in range(100)]
+    try:
+        begin = time.monotonic()
+        assert agent.get("/metrics")[0] == 200
+        assert time.monotonic() - begin < 1
+    finally:
+        for client in silent:
+            client.close()

@@ -88,10 +88,12 @@ def application(state_dir: Path, pulse: Pulse, log_name: str) -> Starlette:
         )
         return HTMLResponse(shown, headers=HEADERS)
 
-    return Starlette(
+    made = Starlette(
         routes=[Route("/metrics", show_metrics), Route("/healthz", show_health), Route("/", show_landing)],
         middleware=[Middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)],
     )
+    made.router.redirect_slashes = False  # a redirect would repeat whatever host the client named
+    return made
 
 
 def bind(address: Address) -> socket.socket:

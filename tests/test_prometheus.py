@@ -51,7 +51,11 @@ def test_prometheus_scrapes_what_was_counted(prometheus: Prometheus) -> None:
 def test_every_panel_shows_something(prometheus: Prometheus, panel: dict[str, Any]) -> None:
     for target in panel["targets"]:
         expression = (
-            target["expr"].replace('"$job"', '".*"').replace('"$instance"', '".*"').replace("$__rate_interval", "1m").replace("$__range", "1h")
+            target["expr"]
+            .replace('"$job"', '".*"')
+            .replace('"$instance"', '".*"')
+            .replace("$__rate_interval", "1m")
+            .replace("$__range", "1h")
         )
         assert "$" not in expression, expression
         found = prometheus.query(expression)
@@ -81,6 +85,10 @@ def test_no_two_panels_lie_on_each_other() -> None:
     taken: set[tuple[int, int]] = set()
     for panel in DASHBOARD["panels"]:
         place = panel["gridPos"]
-        cells = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
         assert not cells & taken, panel["title"]
         taken |= cells

@@ -23,7 +23,11 @@ TOTAL = SENT + REFUSED + SEVERAL + LOCAL + WAITING + HELD + DELETED + EXPIRED
 
 @pytest.fixture
 def sinks() -> Iterator[dict[str, Sink]]:
-    made = {"takes": Sink(), "refuses": Sink(("-f", "RCPT", "-B", "550 5.1.1 no such user")), "waits": Sink(("-r", "RCPT"))}
+    made = {
+        "takes": Sink(),
+        "refuses": Sink(("-f", "RCPT", "-B", "550 5.1.1 no such user")),
+        "waits": Sink(("-r", "RCPT")),
+    }
     for sink in made.values():
         sink.start()
     yield made
@@ -35,7 +39,8 @@ def sinks() -> Iterator[dict[str, Sink]]:
 def postfix(sinks: dict[str, Sink]) -> Iterator[PrivatePostfix]:
     """Mail to refused.example is bounced by its server, mail to waits.example is deferred by it, all other mail is taken."""
     transport = ", ".join(
-        f"{{{domain} = smtp:[127.0.0.1]:{sinks[name].port}}}" for domain, name in (("refused.example", "refuses"), ("waits.example", "waits"))
+        f"{{{domain} = smtp:[127.0.0.1]:{sinks[name].port}}}"
+        for domain, name in (("refused.example", "refuses"), ("waits.example", "waits"))
     )
     made = PrivatePostfix(
         Path(tempfile.mkdtemp(prefix="postfix-")),  # not tmp_path: its parents are closed to the user postfix
@@ -122,5 +127,7 @@ def test_promtool_finds_nothing_to_complain_about(tmp_path: Path) -> None:
         agent.stop()
     promtool = shutil.which("promtool")
     assert promtool, "promtool is missing: install Debian's prometheus"
-    done = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        [promtool, "check", "metrics"], input=page, capture_output=True, text=True, timeout=30, check=False
+    )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")

@@ -82,14 +82,16 @@ def test_health_is_what_the_loop_knows(pulse: Pulse, complaint: str | None) -> N
 @pytest.mark.parametrize("path", ["/nothing", "/metrics/", "//", "/%00", "/" + "a" * 5000, "/?q=<script>"])
 def test_another_path_is_not_found_and_shows_nothing_of_itself(agent: RunningAgent, path: str) -> None:
     status, _, body = agent.get(path)
-    assert status in (200, 404) if path.startswith("/?") else status in (307, 404)
+    assert status == (200 if path.startswith("/?") else 404)
     assert b"<script>" not in body
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 def test_nothing_can_be_written(agent: RunningAgent, method: str) -> None:
     with socket.create_connection(("127.0.0.1", agent.port), 5) as client:
-        client.sendall(f"{method} /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        client.sendall(
+            f"{method} /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+        )
         assert client.recv(100).startswith(b"HTTP/1.1 405")
 
 

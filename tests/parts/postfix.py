@@ -92,7 +92,9 @@ class PrivatePostfix:
         try:
             run("postfix", "-c", self.etc, "start")
         except AssertionError as error:
-            raise AssertionError(f"Postfix did not start: {self.log.read_text() if self.log.exists() else ''}") from error
+            raise AssertionError(
+                f"Postfix did not start: {self.log.read_text() if self.log.exists() else ''}"
+            ) from error
         eventually(lambda: answers(self.port), within=SECONDS, what="Postfix listens")
 
     def _services(self) -> str:

@@ -1,0 +1,100 @@
+"""README is true: every command, key and metric is in it, and what it shows works."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+
+from mailwatch.commands import COMMANDS
+from mailwatch.config import parse
+from mailwatch.metrics import counters, gauges
+from mailwatch.options import Options
+from mailwatch.pulse import Pulse, Seen
+from mailwatch.store import Snapshot
+from mailwatch.tally import GAPS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+SAMPLE = next(re.finditer(r"```toml\n(.*?)```", README, re.DOTALL))[1]
+
+
+def keys(kind: type[Any], prefix: str = "") -> list[str]:
+    found = []
+    for each in fields(kind):
+        hint = get_type_hints(kind)[each.name]
+        found += keys(hint, f"{prefix}{each.name}.") if is_dataclass(hint) else [prefix + each.name]
+    return found
+
+
+def metrics() -> list[str]:
+    snapshot = Snapshot(counters={}, open_messages=0, last_event_at=1.0)
+    seen = Seen(success=True, succeeded_at=1.0)
+    pulse = Pulse(ticked_at=1.0, log=seen, state=seen)
+    names = {sample.name for family in (*counters(snapshot), *gauges(snapshot, pulse)) for sample in family.samples}
+    return sorted(names)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command.name))
+def test_every_command_and_option_is_in_it(command: Any) -> None:
+    assert f"| `mailwatch {command.name}` |" in README
+    for parameter in command.params:
+        assert f"`{parameter.opts[0]}" in README, parameter.opts[0]
+
+
+@pytest.mark.parametrize("key", keys(Options))
+def test_every_key_is_in_the_sample_configuration(key: str) -> None:
+    table, _, name = key.rpartition(".")
+    section = SAMPLE.partition(f"[{table}]\n")[2].partition("\n[")[0] if table else SAMPLE.partition("\n[")[0]
+    assert re.search(rf"(?m)^# .+\n{name} = ", section), f"{key} is not in the sample with a comment above it"
+
+
+def test_the_sample_configuration_loads() -> None:
+    options = parse(SAMPLE)
+    assert options.listen == Options().listen
+    assert options.state_dir == Options().state_dir
+
+
+@pytest.mark.parametrize("metric", metrics())
+def test_every_metric_is_in_the_table(metric: str) -> None:
+    assert f"| `{metric}` |" in README
+
+
+def test_no_metric_is_in_the_table_that_is_not_shown() -> None:
+    assert set(re.findall(r"\| `(mailwatch_[a-z_]+)` \|", README)) == set(metrics())
+
+
+@pytest.mark.parametrize("reason", GAPS)
+def test_every_reason_of_a_gap_is_explained(reason: str) -> None:
+    assert f"`{reason}` —" in README
+
+
+@pytest.mark.parametrize("path", re.findall(r"\]\(([a-z][^):]+)\)", README))
+def test_what_it_links_to_is_there(path: str) -> None:
+    assert (ROOT / path).exists()
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = (ROOT / "pyproject.toml").read_text()
+    listed = re.findall(
+        r'^    "([a-z0-9.-]+)[>=]', project.partition("dependencies = [")[2].partition("]\n")[0], re.MULTILINE
+    )
+    decisions = README.partition("## Decisions")[2]
+    assert len(listed) >= 7
+    for name in listed:
+        assert re.search(rf"\*\*[^*]*\b{re.escape(name)}\b[^*]*\*\*", decisions), f"{name}: say why under Decisions"
+
+
+def test_the_two_lines_are_what_ci_runs() -> None:
+    lines = re.findall(r"```sh\n(.*?)\n```", README, re.DOTALL)
+    assert lines == [
+        "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/mailwatch demo",
+        "tests/run --install",
+    ]
+    ci = (ROOT / ".ci" / "run").read_text()
+    assert 'pip" install' in ci
+    assert 'mailwatch" demo' in ci
+    assert "tests/run --install" in ci

@@ -595,3 +595,21 @@ def test_the_size_of_a_block_changes_nothing(tmp_path: Path, limit: int) -> None
     log.write(5000, pad=300)
     log.read(limit)
     log.exact()
+
+
+def test_another_log_is_not_missed_when_the_path_changes(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    log.path.touch()
+    log.read()
+    log.write(50)
+    log.read()
+    log.crash()
+    (tmp_path / "other").mkdir()
+    log.path = tmp_path / "other" / "mail.log"
+    log.path.touch()
+    log.read()
+    log.write(5)
+    log.read()
+    log.clock.now += 10
+    log.read()
+    log.exact()

@@ -26,7 +26,8 @@ def keys(kind: type[Any], prefix: str = "") -> list[str]:
     found = []
     for each in fields(kind):
         hint = get_type_hints(kind)[each.name]
-        found += keys(hint, f"{prefix}{each.name}.") if is_dataclass(hint) else [prefix + each.name]
+        nested = isinstance(hint, type) and is_dataclass(hint)
+        found += keys(hint, f"{prefix}{each.name}.") if nested else [prefix + each.name]
     return found
 
 

@@ -65,7 +65,7 @@ class FileSource:
         begun = positions.get(START + str(path))
         self._begun_at: float | None = None if begun is None else json.loads(begun)["at"]
         generations = [Generation.from_json(value) for key, value in positions.items() if key.startswith(KEY)]
-        self._rows = Rows({each.number: each for each in generations})
+        self._rows = Rows(str(path), {each.number: each for each in generations})
         self._survey = Survey(path, olddir, self._rows, clock)
         self._work: Work | None = None
         self._scanned: tuple[int, int, int] = (0, 0, 0)

@@ -37,9 +37,10 @@ def digest(content: bytes) -> str:
 class Generation:
     """What is known of one generation. Offsets are bytes of the decompressed content.
 
-    ``live`` is set on the one whose file was last seen under the log's own name. ``size`` is up to where
-    there are lines, as far as is known: beyond ``offset`` only while there is more to read. ``complete``
-    ones have nothing more to give, whatever is found of them.
+    ``log`` is the path of the log it was found for: content is the same under any path, but what is awaited
+    is awaited there. ``live`` is set on the one whose file was last seen under the log's own name. ``size`` is
+    up to where there are lines, as far as is known: beyond ``offset`` only while there is more to read.
+    ``complete`` ones have nothing more to give, whatever is found of them.
     """
 
     number: int
@@ -51,6 +52,7 @@ class Generation:
     device: int = 0
     inode: int = 0
     size: int = 0
+    log: str = ""
     live: bool = False
     complete: bool = False
 

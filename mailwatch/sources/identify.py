@@ -213,9 +213,8 @@ class Identifier:
         offset, exact = (each.size, False) if found is None else found
         if not exact:
             self._rows.gap("rewritten" if found is None else "cut")
-        device, inode = each.identity
-        number = self._rows.new_number()
-        moved = replace(known, number=number, offset=0, marks=(), size=0, device=device, inode=inode, live=True)
+        new = self._rows.new(each.identity, live=True)
+        moved = replace(new, head_at=known.head_at, head_length=known.head_length, head=known.head)
         # an editor leaves a new file under the name; the writer may still write to the old one, which we hold
         same = known.identity == each.identity
         self._rows.put(replace(known, live=False, complete=same, size=known.offset))
@@ -233,7 +232,7 @@ class Identifier:
             known.retry_at = now + known.pause
             return
         self._rows.gap("archive-damaged")
-        damaged = generation or Generation(number=self._rows.new_number())
+        damaged = generation or self._rows.new(each.identity)
         device, inode = each.identity
         self._rows.put(replace(damaged, complete=True, live=False, device=device, inode=inode, size=each.size))
         self._settled[each.state] = damaged.number

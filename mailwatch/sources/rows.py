@@ -5,10 +5,9 @@ Whatever is put here is handed out once with the next batch, and committed with 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from mailwatch.sources.generation import Generation
+from mailwatch.sources.generation import Generation
 
 REMEMBERED: Final = 1024
 """Generations that are remembered; those of a daily log reach back almost three years."""
@@ -17,7 +16,8 @@ REMEMBERED: Final = 1024
 class Rows:
     """The generations by number, from those that were committed."""
 
-    def __init__(self, generations: dict[int, Generation]) -> None:
+    def __init__(self, log: str, generations: dict[int, Generation]) -> None:
+        self.log = log
         self.generations = generations
         self._changed: set[int] = set()
         self._gaps: list[str] = []
@@ -28,9 +28,15 @@ class Rows:
         self._changed.add(generation.number)
         return generation
 
-    def new_number(self) -> int:
-        """A number that no generation has had."""
-        return max(self.generations, default=0) + 1
+    def new(self, identity: tuple[int, int], *, live: bool = False, size: int = 0) -> Generation:
+        """A generation that was not there before, in the file with this identity; not remembered until it is put."""
+        device, inode = identity
+        number = max(self.generations, default=0) + 1
+        return Generation(number=number, log=self.log, device=device, inode=inode, live=live, size=size)
+
+    def of_this_log(self) -> list[Generation]:
+        """Those found under the path that is read now; a state may know other logs from before."""
+        return [each for each in self.generations.values() if each.log == self.log]
 
     def gap(self, reason: str) -> None:
         """Note that lines are lost, or may be."""

@@ -95,8 +95,7 @@ def _record(survey: Survey, each: Candidate, size: int) -> None:
     content = survey.identifier.open(each)
     if content is None:
         return
-    number = survey.rows.new_number()
-    blank = Generation(number=number, device=each.device, inode=each.inode, live=each.live, size=each.size)
+    blank = survey.rows.new(each.identity, live=each.live, size=each.size)
     try:
         generation = _consumed(blank, content, size)
     except ArchiveBroken:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.sources.content import PlainFile
-from mailwatch.sources.generation import Generation
 from mailwatch.sources.held import Held
 from mailwatch.sources.identify import UNDECIDED, Identifier, Relation, Verdict
 from mailwatch.sources.rotation import Candidate, candidate, rotated_files
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mailwatch.sources.content import Content
+    from mailwatch.sources.generation import Generation
     from mailwatch.sources.rows import Rows
 
 MISSING_AFTER: Final = 2.0
@@ -123,7 +123,7 @@ class Survey:
         if live is None or verdict.relation is Relation.UNDECIDED:
             return
         related = {verdict.number for _, verdict in looked}
-        for old in [each for each in self.rows.generations.values() if each.live and each.number != verdict.number]:
+        for old in [each for each in self.rows.of_this_log() if each.live and each.number != verdict.number]:
             if old.identity == live.identity:
                 # the same file begins anew: lines between a copy and the truncation are lost to every reader, unseen
                 self.rows.gap("copytruncate")
@@ -133,8 +133,8 @@ class Survey:
         if verdict.number is None or verdict.relation is not Relation.CONTINUES:
             return
         now = self.rows.generations[verdict.number]
-        if not now.live or now.identity != live.identity:
-            self.rows.put(replace(now, live=True, device=live.device, inode=live.inode))
+        if not now.live or now.identity != live.identity or now.log != self.rows.log:
+            self.rows.put(replace(now, live=True, log=self.rows.log, device=live.device, inode=live.inode))
 
     def _note_missing(self, looked: Looked) -> None:
         """Count a generation that had more to give and is nowhere any more."""
@@ -143,7 +143,7 @@ class Survey:
             return
         related = {verdict.number for _, verdict in looked}
         now = self._clock()
-        for each in list(self.rows.generations.values()):
+        for each in self.rows.of_this_log():
             awaited = not each.complete and (each.live or each.size > each.offset)
             if not awaited or each.number in related:
                 self._missing.pop(each.number, None)
@@ -176,10 +176,7 @@ class Survey:
         content = self.identifier.open(each)
         if content is None:
             return None
-        if number is None:
-            generation = Generation(number=self.rows.new_number(), device=each.device, inode=each.inode, live=each.live)
-        else:
-            generation = self.rows.generations[number]
+        generation = self.rows.new(each.identity, live=each.live) if number is None else self.rows.generations[number]
         # a plain file was verified by the look that chose it; an archive has to be read up to the offset for that
         return Work(generation, each, content, verified=each.compression is None or number is None)
 
@@ -199,7 +196,7 @@ class Survey:
     def advance(self, work: Work, generation: Generation) -> Generation:
         """Remember how far a file was read."""
         device, inode = work.candidate.identity
-        return self.rows.put(replace(generation, device=device, inode=inode))
+        return self.rows.put(replace(generation, log=self.rows.log, device=device, inode=inode))
 
     def exhausted(self, work: Work) -> None:
         """Note that a file has no more whole lines, as it is now."""

@@ -2,107 +2,18 @@
 
 from __future__ import annotations
 
-import bz2
 import gzip
-import lzma
 import os
+import random
 import shutil
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-from backports import zstd
 
-from mailwatch.sources.file import FileSource
 from mailwatch.sources.lines import LONGEST
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-LIMIT = 1 << 18
-COMPRESS: dict[str, Callable[[bytes], bytes]] = {
-    ".gz": gzip.compress,
-    ".xz": lzma.compress,
-    ".bz2": bz2.compress,
-    ".zst": zstd.compress,
-}
-
-
-class Clock:
-    """Time that passes when the test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Log:
-    """A log with numbered lines, and a reader of it that remembers only what was committed."""
-
-    def __init__(self, folder: Path, start: str = "end", olddir: Path | None = None, adopt: Path | None = None) -> None:
-        self.path = folder / "mail.log"
-        self.clock = Clock()
-        self.written = 0
-        self.got: Counter[int] = Counter()
-        self.gaps: list[str] = []
-        self.overlong = 0
-        self.trouble: str | None = None
-        self._committed: dict[str, str] = {}
-        self._olddir = olddir
-        self._adopt = adopt
-        self._start = start
-        self.source: FileSource | None = None
-
-    def write(self, number: int = 1, to: Path | None = None, pad: int = 60) -> None:
-        with (to or self.path).open("a") as file:
-            for _ in range(number):
-                file.write(f"line {self.written} {'.' * pad}\n")
-                self.written += 1
-
-    def read(self, limit: int = LIMIT, batches: int = 10_000) -> None:
-        """Read and commit until nothing is left, or that many batches."""
-        if self.source is None:
-            self.source = FileSource(
-                self.path,
-                positions=self._committed,
-                start=self._start,
-                olddir=self._olddir,
-                adopt=self._adopt,
-                clock=self.clock,
-            )
-        for _ in range(batches):
-            batch = self.source.read(limit)
-            self.got.update(
-                int(line.split()[1]) for line in batch.block.split(b"\n") if line.lstrip(b"\0").startswith(b"line ")
-            )
-            self.gaps += batch.gaps
-            self.overlong += batch.overlong
-            self.trouble = batch.trouble
-            for key, value in batch.positions.items():
-                if value is None:
-                    del self._committed[key]
-                else:
-                    self._committed[key] = value
-            if not batch.more:
-                return
-
-    def crash(self) -> None:
-        """Forget everything that was not committed."""
-        if self.source is not None:
-            self.source.close()
-        self.source = None
-
-    def exact(self, gaps: tuple[str, ...] = (), missing: range = range(0)) -> None:
-        self.once(missing)
-        assert tuple(self.gaps) == gaps
-
-    def once(self, missing: range = range(0)) -> None:
-        expected = Counter({number: 1 for number in range(self.written) if number not in missing})
-        assert self.got == expected, (self.got - expected, expected - self.got)
+from tests.parts.log import COMPRESS, LIMIT, Log, compressed, replace, rotate
 
 
 @pytest.fixture
@@ -111,27 +22,6 @@ def log(tmp_path: Path) -> Log:
     made.path.touch()
     made.read()
     return made
-
-
-def rotate(log: Log, name: str = "mail.log.1") -> Path:
-    return log.path.rename(log.path.with_name(name))
-
-
-def replace(log: Log) -> None:
-    """Delete the log and begin another, surely with another inode."""
-    new = log.path.with_name("new")
-    new.touch()
-    new.rename(log.path)
-
-
-def compressed(path: Path, ending: str = ".gz") -> Path:
-    """Compress as logrotate does: beside it, with its time, then remove the source."""
-    archive = path.with_name(path.name + ending)
-    archive.write_bytes(COMPRESS[ending](path.read_bytes()))
-    found = path.stat()
-    os.utime(archive, ns=(found.st_atime_ns, found.st_mtime_ns))
-    path.unlink()
-    return archive
 
 
 def test_lines_come_once_and_only_when_they_are_whole(log: Log) -> None:
@@ -613,3 +503,116 @@ def test_another_log_is_not_missed_when_the_path_changes(tmp_path: Path) -> None
     log.clock.now += 10
     log.read()
     log.exact()
+
+
+class Chaos:
+    """Random rotations, writes, crashes and readings, in an order that follows from a seed."""
+
+    def __init__(self, log: Log, seed: int) -> None:
+        self.log = log
+        self.random = random.Random(seed)
+        self.torn = b""
+        self.date = 20_200_101
+
+    def step(self) -> None:
+        steps = (
+            [self.write] * 6
+            + [self.read] * 4
+            + [self.crash, self.rename, self.dated, self.copy_and_truncate, self.tear, self.late]
+        )
+        self.random.choice(steps)()
+
+    def write(self) -> None:
+        self.mend()
+        self.log.write(self.random.choice((1, 3, 20, 400)), pad=self.random.randrange(120))
+
+    def tear(self) -> None:
+        """Leave half a line behind, to be mended by the next write to this file."""
+        self.mend()
+        line = f"line {self.log.written} torn and mended\n".encode()
+        cut = self.random.randrange(1, len(line))
+        self.torn, self.file = line[cut:], os.open(self.log.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(self.file, line[:cut])
+        self.log.written += 1
+
+    def mend(self) -> None:
+        if self.torn:
+            os.write(self.file, self.torn)
+            os.close(self.file)
+            self.torn = b""
+
+    def read(self) -> None:
+        self.log.read(LONGEST + 2, batches=self.random.choice((1, 2, 3, 1000)))
+
+    def crash(self) -> None:
+        self.log.crash()
+
+    def shift(self) -> None:
+        """What logrotate does first: mail.log.1 becomes mail.log.2, and so on."""
+        for age in range(30, 0, -1):
+            for ending in ("", *COMPRESS):
+                old = self.log.path.with_name(f"mail.log.{age}{ending}")
+                if old.exists():
+                    old.rename(self.log.path.with_name(f"mail.log.{age + 1}{ending}"))
+                    if self.random.random() < 0.2:
+                        self.log.read(LONGEST + 2, batches=1)
+
+    def rename(self) -> None:
+        self.shift()
+        old = rotate(self.log)
+        if self.random.random() < 0.4:
+            self.mend()
+            self.log.write(2, to=old)
+        if self.random.random() < 0.4:
+            self.log.read(LONGEST + 2, batches=2)
+        self.begin_anew(old)
+
+    def dated(self) -> None:
+        self.date += 1
+        self.begin_anew(rotate(self.log, f"mail.log-{self.date}"))
+
+    def begin_anew(self, old: Path) -> None:
+        """Make the new file while the old one is still there, then compress the old one, or do not."""
+        self.mend()
+        self.log.path.touch()
+        if self.random.random() < 0.5:
+            ending = self.random.choice(list(COMPRESS))
+            if self.random.random() < 0.3:
+                whole = COMPRESS[ending](old.read_bytes())
+                old.with_name(old.name + ending).write_bytes(whole[: self.random.randrange(len(whole))])
+                self.read()
+            compressed(old, ending)
+
+    def copy_and_truncate(self) -> None:
+        self.mend()
+        self.shift()
+        copy, content = self.log.path.with_name("mail.log.1"), self.log.path.read_bytes()
+        if content and self.random.random() < 0.5:
+            copy.write_bytes(content[: self.random.randrange(len(content))])
+            self.read()
+        copy.write_bytes(content)
+        if self.random.random() < 0.5:
+            self.read()
+        os.truncate(self.log.path, 0)
+
+    def late(self) -> None:
+        """A writer that was not told yet goes on in the rotated file."""
+        self.mend()
+        old = self.log.path.with_name("mail.log.1")
+        if old.exists() and old.stat().st_size:
+            self.log.write(3, to=old)
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_no_order_of_rotations_writes_and_crashes_loses_or_doubles_a_line(tmp_path: Path, seed: int) -> None:
+    chaos = Chaos(Log(tmp_path), seed)
+    chaos.log.path.touch()
+    chaos.log.read()
+    for _ in range(60):
+        chaos.step()
+    chaos.mend()
+    for _ in range(8):
+        chaos.log.clock.now += 5
+        chaos.log.read()
+    chaos.log.once()
+    assert set(chaos.log.gaps) <= {"copytruncate"}

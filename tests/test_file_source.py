@@ -207,6 +207,18 @@ def test_an_unknown_file_older_than_the_first_start_is_history(log: Log) -> None
     log.exact()
 
 
+def test_a_log_written_and_rotated_right_after_the_first_start_is_news(log: Log) -> None:
+    """The kernel stamps files by a clock that lags some milliseconds behind."""
+    log.crash()
+    log.write(10)
+    old = rotate(log)
+    begun = old.stat().st_mtime - 1
+    os.utime(old, (begun, begun))
+    log.write(5)
+    log.read()
+    log.exact()
+
+
 def test_a_file_deleted_while_it_was_read_is_read_to_its_end(log: Log) -> None:
     log.write(100)
     log.read()

@@ -6,7 +6,7 @@ Rules, in the order in which they decide:
 2. The live file, beginning as a generation but without its last bytes, was cut or rewritten: reading goes on
    at the newest mark found in it. Any other such file is a shorter copy and has nothing to give.
 3. A file that is nothing but the beginning of another one is a copy in the making: wait.
-4. A rotated file last written before mailwatch's first start is history: skip.
+4. A rotated file last written an hour or more before mailwatch's first start is history: skip.
 5. Everything else is a new generation.
 """
 
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 BROKEN_AFTER: Final = 30.0
 """Seconds for which a broken archive must stay as it is before it counts as damaged: it may be in the making."""
 RETRY_AT_MOST: Final = 8.0
+GRACE: Final = 3600.0
+"""Seconds by which a file may seem older than the first start and yet be news: its time comes from a coarser clock,
+and clocks are set. What was there at the first start is known by content anyway."""
 
 State = tuple[int, int, int, int]
 
@@ -177,7 +180,7 @@ class Identifier:
         """What a file is that begins like nothing we know; ``short`` when there is not enough of it to be sure."""
         if each.live:
             return Verdict(Relation.NEW)
-        if each.modified / 1e9 < begun_at:
+        if each.modified / 1e9 < begun_at - GRACE:
             return NOTHING
         if short and self._is_beginning_of_another(each, content, everyone):
             return UNDECIDED

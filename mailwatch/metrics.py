@@ -18,7 +18,7 @@ from mailwatch.store import Snapshot, read_snapshot
 from mailwatch.tally import COUNTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from prometheus_client.metrics_core import Metric
@@ -74,20 +74,20 @@ def gauges(snapshot: Snapshot | None, pulse: Pulse) -> Iterator[Metric]:
 class StateCollector:
     """Reads the state at each scrape, beside the writer."""
 
-    def __init__(self, state_dir: Path, pulse: Pulse) -> None:
+    def __init__(self, state_dir: Callable[[], Path], pulse: Pulse) -> None:
         self._state_dir = state_dir
         self._pulse = pulse
 
     def collect(self) -> Iterator[Metric]:
         """Every metric; without the counters while the state cannot be read."""
-        snapshot = read_snapshot(self._state_dir)
+        snapshot = read_snapshot(self._state_dir())
         if snapshot is not None:
             yield from counters(snapshot)
         yield from gauges(snapshot, self._pulse)
 
 
-def registry(state_dir: Path, pulse: Pulse) -> CollectorRegistry:
-    """What the page is made of: our own metrics, and those of the process."""
+def registry(state_dir: Callable[[], Path], pulse: Pulse) -> CollectorRegistry:
+    """What the page is made of: our own metrics, from the state folder as it is at each scrape, and the process's."""
     made = CollectorRegistry()
     made.register(StateCollector(state_dir, pulse))
     ProcessCollector(registry=made)

@@ -7,10 +7,13 @@ Promises
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import socket
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
@@ -63,9 +66,17 @@ def numbers(snapshot: Snapshot | None) -> list[tuple[str, str]] | None:
     ]
 
 
-def application(state_dir: Path, pulse: Pulse, log_name: str) -> Starlette:
+@dataclass(slots=True)
+class Subject:
+    """What the pages are about; the supervisor changes it when the configuration has changed."""
+
+    state_dir: Path
+    log: Path
+
+
+def application(subject: Subject, pulse: Pulse) -> Starlette:
     """The three pages."""
-    metrics = registry(state_dir, pulse)
+    metrics = registry(lambda: subject.state_dir, pulse)
     landing = Environment(loader=PackageLoader("mailwatch"), autoescape=True).get_template("landing.html")
     host = socket.gethostname()
 
@@ -82,9 +93,9 @@ def application(state_dir: Path, pulse: Pulse, log_name: str) -> Starlette:
         shown = landing.render(
             version=__version__,
             host=host,
-            log=log_name,
+            log=subject.log,
             complaint=pulse.complaint(time.monotonic()),
-            numbers=numbers(read_snapshot(state_dir)),
+            numbers=numbers(read_snapshot(subject.state_dir)),
         )
         return HTMLResponse(shown, headers=HEADERS)
 
@@ -111,12 +122,35 @@ def bind(address: Address) -> socket.socket:
     return made
 
 
+class QuietServer(uvicorn.Server):
+    """Sleeps until there is something to do: uvicorn's own loop wakes ten times a second, to no use for us."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ended: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+
+    async def main_loop(self) -> None:
+        """Serve until ``end``."""
+        ended = asyncio.Event()
+        self._ended = (asyncio.get_running_loop(), ended)
+        if not self.should_exit:
+            await ended.wait()
+
+    def end(self) -> None:
+        """Stop serving; from any thread."""
+        self.should_exit = True
+        if self._ended is not None:
+            loop, ended = self._ended
+            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+                loop.call_soon_threadsafe(ended.set)
+
+
 class WebServer:
     """Serves an application on a socket until it is stopped."""
 
     def __init__(self, app: Starlette, listening: socket.socket) -> None:
         self._socket = listening
-        self._server = uvicorn.Server(
+        self._server = QuietServer(
             uvicorn.Config(
                 app,
                 loop="asyncio",
@@ -126,6 +160,7 @@ class WebServer:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                date_header=False,
                 proxy_headers=False,
                 timeout_keep_alive=5,
                 timeout_graceful_shutdown=STOP_SECONDS,
@@ -140,7 +175,7 @@ class WebServer:
 
     def stop(self) -> None:
         """Stop within about a second; the socket is closed."""
-        self._server.should_exit = True
+        self._server.end()
         self._thread.join(STOP_SECONDS + 0.5)
         self._socket.close()
 

@@ -23,7 +23,7 @@ from mailwatch.parsers import PARSERS
 from mailwatch.pulse import Pulse
 from mailwatch.sources import SOURCES
 from mailwatch.sources.wakeup import Wakeup
-from mailwatch.web import WebServer, application
+from mailwatch.web import Subject, WebServer, application
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,29 +36,24 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 
 
 class Watch:
-    """One life of the agent between two configurations: its threads and files, started and ended together."""
+    """One life of the agent between two configurations: its files, opened and closed together."""
 
-    def __init__(self, claimed: Claim) -> None:
+    def __init__(self, claimed: Claim, pulse: Pulse) -> None:
         self._claimed = claimed
         self._wakeup = Wakeup(claimed.log)
-        pulse = Pulse()
-        options = claimed.options
         self._agent = Agent(
-            state_dir=options.state_dir,
+            state_dir=claimed.options.state_dir,
             open_source=self._open_source,
-            parser=PARSERS["postfix"](names=syslog_names(options, claimed.postfix)),
+            parser=PARSERS["postfix"](names=syslog_names(claimed.options, claimed.postfix)),
             pulse=pulse,
             wakeup=self._wakeup,
         )
-        self._web = WebServer(application(options.state_dir, pulse, str(claimed.log)), claimed.listening.dup())
 
     def run(self) -> None:
-        """Serve and work until ``stop``."""
-        self._web.start()
+        """Work until ``stop``."""
         try:
             self._agent.run()
         finally:
-            self._web.stop()
             self._wakeup.close()
 
     def stop(self) -> None:
@@ -77,44 +72,64 @@ class Watch:
 
 
 class Supervision:
-    """Answers signals: SIGTERM and SIGINT end the watch, SIGHUP begins another with the configuration as it is now."""
+    """Answers signals: SIGTERM and SIGINT end the watch, SIGHUP begins another with the configuration as it is now.
+
+    The page is served all the time: a scrape during a SIGHUP finds what was committed before.
+    """
 
     def __init__(self, claimed: Claim, reload: Reload) -> None:
         self._claimed = claimed
         self._reload = reload
+        self._pulse = Pulse()
+        self._subject = Subject(state_dir=claimed.options.state_dir, log=claimed.log)
+        self._web = self._served()
         self._watch: Watch | None = None
         self._ending = False
+        self._hung_up = False
 
     def run(self) -> None:
         """Watch until a signal ends it."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._interrupt)
-        while not self._ending:
-            self._watch = Watch(self._claimed)
-            log.info(
-                "mailwatch %s watches log=%s state=%s metrics=http://%s/metrics",
-                __version__,
-                self._claimed.log,
-                self._claimed.options.state_dir,
-                self._claimed.address,
-            )
-            if not self._ending:
+        self._web.start()
+        try:
+            while not self._ending:
+                if self._hung_up:
+                    self._hung_up = False
+                    self._change_over()
+                self._watch = Watch(self._claimed, self._pulse)
+                self._tell()
+                if self._hung_up or self._ending:
+                    self._watch.stop()  # the signal came before there was this watch to stop
                 self._watch.run()
-            if not self._ending:
-                self._change_over()
-        self._claimed.release()
+        finally:
+            self._web.stop()
+            self._claimed.release()
         log.info("ended, everything committed")
 
+    def _tell(self) -> None:
+        claimed = self._claimed
+        log.info(
+            "mailwatch %s watches log=%s state=%s metrics=http://%s/metrics",
+            __version__,
+            claimed.log,
+            claimed.options.state_dir,
+            claimed.address,
+        )
+
+    def _served(self) -> WebServer:
+        return WebServer(application(self._subject, self._pulse), self._claimed.listening.dup())
+
     def _interrupt(self, number: int, _frame: object) -> None:
-        self._ending = self._ending or number != signal.SIGHUP
+        if number == signal.SIGHUP:
+            self._hung_up = True
+        else:
+            self._ending = True
         if self._watch is not None:
             self._watch.stop()
 
     def _change_over(self) -> None:
-        """Take the configuration as it is now, or keep the old one when it is wrong or what it needs is not to be had.
-
-        Meanwhile the socket listens on: a scrape waits a moment, it is not refused.
-        """
+        """Take the configuration as it is now; keep the old one when that is wrong, or needs what is not to be had."""
         try:
             claimed = self._reload(self._claimed)
         except Failure as failure:
@@ -123,6 +138,11 @@ class Supervision:
             log.error("the configuration stays as it was")
             return
         before, self._claimed = self._claimed, claimed
+        self._subject.state_dir, self._subject.log = claimed.options.state_dir, claimed.log
+        if claimed.address != before.address:
+            self._web.stop()
+            self._web = self._served()
+            self._web.start()
         before.release()
         log.info("the configuration was read again")
 

@@ -55,7 +55,9 @@ class Wakeup:
         if self._inotify is not None:
             self._inotify.close()
         os.close(self._interrupted)
-        os.close(self._interrupt)
+        # a signal may come later than this: the number must not lead to a file that was opened since
+        closing, self._interrupt = self._interrupt, -1
+        os.close(closing)
 
     def _watch(self) -> bool:
         """Watch the file that has the name now, for rotation puts another one there; whether that was new."""

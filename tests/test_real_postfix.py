@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import tempfile
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.parts.agent import RunningAgent
-from tests.parts.ports import eventually
+from tests.parts.agent import RunningAgent, mailwatch
+from tests.parts.ports import eventually, free_port
 from tests.parts.postfix import PrivatePostfix, Sink
 
 if TYPE_CHECKING:
@@ -113,6 +114,33 @@ def test_a_thousand_messages_are_counted_exactly(tmp_path: Path, postfix: Privat
         assert agent.value("mailwatch_log_unparsed_lines_total") == 0
         assert agent.value("mailwatch_log_gaps_total") == 0
         assert agent.value("mailwatch_log_lines_total") == postfix.log.read_bytes().count(b"\n")
+    finally:
+        agent.stop()
+
+
+def test_without_a_word_about_the_log_it_asks_postfix(tmp_path: Path, postfix: PrivatePostfix) -> None:
+    config, port = tmp_path / "mailwatch.toml", free_port()
+    config.write_text(
+        f'state_dir = "{tmp_path / "state"}"\nlisten = "127.0.0.1:{port}"\n[postfix]\nconfig_dir = "{postfix.etc}"\n'
+    )
+    told = json.loads(mailwatch("check-config", "--json", "--config", config).stdout)
+    assert (told["verdict"], told["log"]) == ("ok", str(postfix.log))
+    assert told["postfix"] == {
+        "maillog_file": str(postfix.log),
+        "queue_directory": str(postfix.root / "spool"),
+        "relayhost": f"[127.0.0.1]:{postfix.relay_port}",
+        "domain": "test.example",
+        "hostname": "mx.test.example",
+        "syslog_name": "postfix",
+    }
+    agent = RunningAgent(tmp_path, postfix.log, port=port)
+    agent.start(config=config.read_text())
+    try:
+        # at its first start it begins at the end of the log: what was there before is not news
+        eventually(lambda: agent.value("mailwatch_probe_success", probe="log") == 1, within=10, what="it reads the log")
+        postfix.send(3)
+        agent.wait_for(3, "mailwatch_delivery_attempts_total", status="sent")
+        assert agent.value("mailwatch_delivery_attempts_total") == 3
     finally:
         agent.stop()
 

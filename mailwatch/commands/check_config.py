@@ -37,7 +37,7 @@ def shown(value: Any) -> Any:
     return [shown(each) for each in value] if isinstance(value, list | tuple) else value
 
 
-@click.command("check-config")
+@click.command("check-config", short_help="Check the configuration; show what it leads to here.")
 @click.option(
     "--config",
     type=click.Path(path_type=Path, readable=False),

@@ -158,7 +158,7 @@ class Demo:
             self._agent.kill()
 
 
-@click.command()
+@click.command(short_help="See it work on a recorded log, without Postfix.")
 @click.option("--web.listen-address", "listen", help="Where to serve; 127.0.0.1:10154, or a free port, by default.")
 @click.option("--speed", type=click.FloatRange(0.1, 100), default=1.0, show_default=True, help="How fast to replay.")
 @click.option("--seconds", type=click.FloatRange(min=0), help="End by itself; without it, Ctrl-C does.")

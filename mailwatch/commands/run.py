@@ -199,7 +199,7 @@ def address(_context: click.Context, _parameter: click.Parameter, value: str | N
     return value
 
 
-@click.command()
+@click.command(short_help="Watch the mail log and serve /metrics.")
 @click.option(
     "--config",
     type=click.Path(path_type=Path, readable=False),

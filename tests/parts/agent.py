@@ -71,9 +71,11 @@ class RunningAgent:
             f'[log]\npath = "{self.log}"\nstart = "{self.start_at}"\n'
         )
 
-    def start(self) -> RunningAgent:
-        """Start it and wait until it serves its page."""
+    def start(self, config: str | None = None) -> RunningAgent:
+        """Start it, with another configuration if so, and wait until it serves its page."""
         self.write_config()
+        if config is not None:
+            self.config.write_text(config)
         with (self.folder / "stderr").open("a") as stderr:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "mailwatch", "run", "--config", str(self.config)], stderr=stderr, text=True

@@ -90,6 +90,25 @@ def test_a_stamp_remembered_for_one_block_is_not_believed_in_the_next_year() -> 
     assert years == [2026, 2027]
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["Nov 22 06:13:04 mx postfix/smtpd[2726]: x", "2026-11-22T06:22:33.637413+00:00 mx postfix/smtpd[2726]: x"],
+    ids=["traditional", "RFC 3339"],
+)
+def test_what_was_read_before_changes_nothing(line: str) -> None:
+    """A parser that has read the line, and one that has not, read every part and every variation of it alike."""
+    used = PostfixParser(zone=UTC)
+    used.parse(line.encode() + b"\n", REFERENCE.timestamp())
+    variations = [line[:length] for length in range(1, len(line) + 1)]
+    variations += [line[:at] + other + line[at + 1 :] for at in range(len(line)) for other in "x9 .]:٣"]
+    for each in variations:
+        block = each.encode() + b"\n"
+        used.parse(line.encode() + b"\n", REFERENCE.timestamp())
+        assert used.parse(block, REFERENCE.timestamp()) == PostfixParser(zone=UTC).parse(
+            block, REFERENCE.timestamp()
+        ), each
+
+
 def test_a_traditional_stamp_is_local_time_on_both_sides_of_the_clock_change() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     winter, summer = (one(f"{day} 06:00:00 mx postfix/smtpd[1]: x", zone=berlin).at for day in ("Jan 15", "Jul 15"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -223,4 +224,7 @@ def run(config: Path | None, log_path: Path | None, listen: str | None, state_di
         log_path=absolute, listen=listen, state_dir=None if state_dir is None else state_dir.absolute()
     )
     reload = Reload(config, overrides)
+    # blocks of events die by reference count; looking through them for cycles cost 7 % of catching up
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
     Supervision(reload(), reload).run()

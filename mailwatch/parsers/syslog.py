@@ -26,6 +26,7 @@ MONTHS: Final = {
 }
 DAY_SECONDS: Final = 86400.0
 REMEMBERED: Final = 4096
+MICROSECONDS: Final = 1_000_000
 
 # Nov 22 06:13:04
 TRADITIONAL: Final = re.compile(r"([A-Z][a-z]{2}) ([ 0-9][0-9]) ([0-9]{2}):([0-9]{2}):([0-9]{2}) ")
@@ -112,6 +113,7 @@ class Envelope(Generic[T]):
         self._zone = zone
         self._reference = 0.0
         self._stamps: dict[str, float] = {}
+        self._seconds: dict[str, int] = {}
         self._writers: dict[str, T] = {}
 
     def begin(self, reference: float) -> None:
@@ -122,8 +124,22 @@ class Envelope(Generic[T]):
     def open(self, line: str) -> tuple[float, T, str] | None:
         """Time (seconds, UTC), writer and message of a line; None when it has no envelope that we know."""
         at = self._stamps.get(line[:16])
-        if at is not None:
-            return self._named(at, line, 16)
+        if at is None:
+            return self._stamped_otherwise(line)
+        writer_text, separator, message = line[16:].partition("]: ")
+        writer = self._writers.get(writer_text)
+        if writer is None or not separator:
+            return self._unnamed(at, line, 16)
+        return at, writer, message
+
+    def _stamped_otherwise(self, line: str) -> tuple[float, T, str] | None:
+        """A line whose stamp was not seen before, or is of another form."""
+        if line[19:20] == ".":
+            # 2026-11-22T06:22:33.637413+00:00: only the microseconds are new in every line
+            second = self._seconds.get(line[:20] + line[26:33])
+            fraction = line[20:26]
+            if second is not None and fraction.isascii() and fraction.isdigit():
+                return self._named((second * MICROSECONDS + int(fraction)) / MICROSECONDS, line, 33)
         first = line[:1]
         if first == "<":
             return self._prioritised(line)
@@ -132,15 +148,17 @@ class Envelope(Generic[T]):
         return self._traditional(line, 0)
 
     def _named(self, at: float, line: str, start: int) -> tuple[float, T, str] | None:
-        writer_text, _, message = line[start:].partition("]: ")
+        writer_text, separator, message = line[start:].partition("]: ")
         writer = self._writers.get(writer_text)
-        if writer is not None:
-            return at, writer, message
-        return self._unnamed(at, line, start, writer_text, message)
+        if writer is None or not separator:
+            return self._unnamed(at, line, start)
+        return at, writer, message
 
-    def _unnamed(self, at: float, line: str, start: int, writer_text: str, message: str) -> tuple[float, T, str] | None:
+    def _unnamed(self, at: float, line: str, start: int) -> tuple[float, T, str] | None:
+        """A line of a writer that was not seen before, or has no process ID or host."""
+        writer_text, separator, message = line[start:].partition("]: ")
         found = HOST_TAG_PID.fullmatch(writer_text)
-        if found is not None and len(line) > start + len(writer_text):
+        if found is not None and separator:
             writer = self._meaning(Tag(found[1], found[2], int(found[3])))
             if len(self._writers) >= REMEMBERED:
                 self._writers.clear()
@@ -157,13 +175,17 @@ class Envelope(Generic[T]):
         at = None if found is None else rfc3339(found[0])
         if found is None or at is None or line[found.end() : found.end() + 1] != " ":
             return None
+        if start == 0 and found.end() == 32 and line[19] == ".":
+            if len(self._seconds) >= REMEMBERED:
+                self._seconds.clear()
+            self._seconds[line[:20] + line[26:33]] = int(at // 1)
         return self._named(at, line, found.end() + 1)
 
     def _traditional(self, line: str, start: int) -> tuple[float, T, str] | None:
         found = TRADITIONAL.match(line, start)
         if found is None:
             # a container's output: no stamp, so the time is that of reading
-            return self._unnamed(self._reference, line, start, "", "")
+            return self._unnamed(self._reference, line, start)
         month = MONTHS.get(found[1])
         if month is None:
             return None

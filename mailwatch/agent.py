@@ -61,7 +61,6 @@ class Agent:
         self._source: Source | None = None
         self._failures = 0
         self._troubled_since: float | None = None
-        self._committed_at = 0.0
         self._stopping = False
 
     def stop(self) -> None:
@@ -73,13 +72,15 @@ class Agent:
         """Work until ``stop``."""
         try:
             while not self._stopping:
+                looked_at = time.monotonic()
                 more = self.tick()
                 self._pulse.ticked_at = time.monotonic()
                 if self._failures:
                     self._wakeup.pause(RETRY[min(self._failures, len(RETRY)) - 1])
                 elif not more and not self._stopping:
                     self._wakeup.wait(POLL)
-                    self._wakeup.pause(self._committed_at + BETWEEN_COMMITS - time.monotonic())
+                    # also when nothing could be committed: a line that grows byte by byte must not keep us busy
+                    self._wakeup.pause(looked_at + BETWEEN_COMMITS - time.monotonic())
         finally:
             self.close()
 
@@ -92,9 +93,8 @@ class Agent:
             self._unwritable(error)
             return False
         except StateDamaged as error:
-            log.error("%s", error)
-            self.close()
-            return True
+            self._damaged(error)
+            return False
         if self._failures:
             log.info("the state can be written again")
         self._failures = 0
@@ -110,6 +110,13 @@ class Agent:
         self._source = self._store = None
 
     def _ready(self) -> tuple[Store, Source]:
+        if self._store is not None and not self._store.is_there():
+            if not self._store.path.exists():
+                raise StateDamaged(f"the state database {self._store.path} was deleted while it was in use")
+            log.warning(
+                "the state database %s was replaced while it was in use: going on with the new one", self._store.path
+            )
+            self.close()
         if self._store is None:
             self._store = Store.open(self._state_dir, time.time())
             if self._store.damaged is not None:
@@ -130,7 +137,6 @@ class Agent:
                 break
         self._note_trouble(batch.trouble)
         if positions or not delta.is_empty():
-            self._committed_at = time.monotonic()
             store.commit(delta, positions, time.time())
         return batch.more
 
@@ -163,6 +169,15 @@ class Agent:
             if before.trouble != trouble:
                 log.error("%s", trouble)
         self._pulse.log = looked(before, trouble, time.time())
+
+    def _damaged(self, error: StateDamaged) -> None:
+        """Begin anew at the end of the log: what had been counted is not known any more."""
+        log.error("%s", error)
+        self._failures += 1
+        self._pulse.state = Seen(success=False, succeeded_at=self._pulse.state.succeeded_at, trouble=str(error))
+        if self._store is not None:
+            log.error("kept aside as %s", self._store.set_aside(time.time()))
+        self.close()
 
     def _unwritable(self, error: StateUnwritable) -> None:
         if not self._failures:

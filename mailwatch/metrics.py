@@ -96,5 +96,8 @@ def registry(state_dir: Callable[[], Path], pulse: Pulse) -> CollectorRegistry:
 
 def page(metrics: CollectorRegistry, accept: str) -> tuple[bytes, str]:
     """The page in the format asked for (OpenMetrics or text), and its content type."""
-    encoder, content_type = choose_encoder(accept)
+    try:
+        encoder, content_type = choose_encoder(accept)
+    except (TypeError, ValueError):  # a version that is no number
+        encoder, content_type = choose_encoder("")
     return encoder(metrics), content_type

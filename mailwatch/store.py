@@ -38,6 +38,8 @@ KEPT: Final = {MINUTE: 26 * 3600, HOUR: 35 * 86400}
 """Seconds for which the buckets of each width are kept."""
 OPEN_MESSAGES: Final = 100_000
 """So many open messages are remembered; the ones seen first are dropped beyond."""
+AT_ONCE: Final = 1 << 40
+"""No counter grows by more in one commit: what a log says is not to overflow what SQLite counts."""
 BUSY_MILLISECONDS: Final = 2000
 DAMAGED_KEPT: Final = 3
 
@@ -101,7 +103,8 @@ class Store:
         self.damaged = damaged
         self._connection = connection
         self._pruned_at = 0.0
-        self._open_messages: int = connection.execute("SELECT count(*) FROM open_message").fetchone()[0]
+        self._file = identity(path)
+        self._open_messages = open_messages(path, connection)
 
     @classmethod
     def open(cls, folder: Path, now: float) -> Store:
@@ -110,13 +113,20 @@ class Store:
         ``damaged`` on the result tells where. Raises StateUnwritable, StateNewer, StateNotOurs.
         """
         path = folder / NAME
-        damaged = None
         try:
-            connection = connect(path, now)
+            return cls(path, connect(path, now), None)
         except StateDamaged:
             damaged = keep_aside(path, now)
-            connection = connect(path, now)
-        return cls(path, connection, damaged)
+            return cls(path, connect(path, now), damaged)
+
+    def set_aside(self, now: float) -> Path:
+        """Close a state that turned out to be damaged in use, and keep it aside; the next ``open`` begins anew."""
+        self.close()
+        return keep_aside(self.path, now)
+
+    def is_there(self) -> bool:
+        """Whether the file that is written to still has its name: one that was deleted takes everything with it."""
+        return identity(self.path) == self._file
 
     def close(self) -> None:
         """Close the database; what was committed stays."""
@@ -190,6 +200,26 @@ class Store:
         self._open_messages += changed - dropped
         if pruned:
             self._pruned_at = now
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode of the file; None when it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def open_messages(path: Path, connection: sqlite3.Connection) -> int:
+    """How many messages are open. Raises StateDamaged where not even that can be told."""
+    try:
+        with told_plainly(path):
+            return int(connection.execute("SELECT count(*) FROM open_message").fetchone()[0])
+    except sqlite3.OperationalError as error:
+        connection.close()
+        msg = f"state database {path} is damaged ({error})"
+        raise StateDamaged(msg) from error
 
 
 def connect(path: Path, now: float) -> sqlite3.Connection:
@@ -277,6 +307,7 @@ def keep_aside(path: Path, now: float) -> Path:
     for suffix in ("-wal", "-shm", ""):
         with contextlib.suppress(FileNotFoundError):
             path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+    aside.touch(mode=0o600)  # where there was nothing left to rename it tells that something went before
     kept = sorted(path.parent.glob(f"{path.name}.damaged-*Z"))
     for old in kept[:-DAMAGED_KEPT]:
         for suffix in ("-wal", "-shm", ""):
@@ -288,7 +319,7 @@ def write_counters(connection: sqlite3.Connection, totals: Mapping[Series, int])
     """Add to the counters."""
     connection.executemany(
         "INSERT INTO counter VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
-        [(name, json.dumps(labels), value) for (name, labels), value in totals.items() if value],
+        [(name, json.dumps(labels), min(value, AT_ONCE)) for (name, labels), value in totals.items() if value],
     )
 
 
@@ -304,7 +335,7 @@ def write_buckets(connection: sqlite3.Connection, delta: Delta, now: float) -> N
                 rows[width, at // width * width, name, json.dumps(labels)] += value
     connection.executemany(
         "INSERT INTO bucket VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
-        [(*row, value) for row, value in rows.items() if value],
+        [(*row, min(value, AT_ONCE)) for row, value in rows.items() if value],
     )
 
 
@@ -350,7 +381,7 @@ def prune(connection: sqlite3.Connection, now: float) -> None:
 def read_snapshot(folder: Path) -> Snapshot | None:
     """What is committed in ``folder``, read beside the writer; None when it cannot be read. From any thread."""
     path = folder / NAME
-    if not path.exists():
+    if identity(path) is None:
         return None
     try:
         # a connection a time: the file may have been kept aside and made anew since the last one

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import random
 import shutil
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from mailwatch.sources import lines
 from mailwatch.sources.lines import LONGEST
+from mailwatch.sources.rotation import Candidate, rotated_files
 from tests.parts.log import COMPRESS, LIMIT, Log, compressed, replace, rotate
 
 
@@ -628,3 +632,295 @@ def test_no_order_of_rotations_writes_and_crashes_loses_or_doubles_a_line(tmp_pa
         chaos.log.read()
     chaos.log.once()
     assert set(chaos.log.gaps) <= {"copytruncate"}
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["running", "down"])
+@pytest.mark.parametrize(
+    "edit", ["cut", "line removed in place", "first line removed", "first line removed by an editor"]
+)
+def test_a_live_log_that_was_cut_or_edited_is_read_on(log: Log, edit: str, crash: bool) -> None:
+    for _ in range(3):
+        log.write(50)
+        log.read()
+    if crash:
+        log.crash()
+    lines = log.path.read_bytes().splitlines(keepends=True)
+    if edit == "cut":
+        os.truncate(log.path, sum(map(len, lines[:120])))
+    elif edit == "line removed in place":
+        log.path.write_bytes(b"".join(lines[:60] + lines[61:]))
+    elif edit == "first line removed":
+        log.path.write_bytes(b"".join(lines[1:]))
+    else:
+        log.path.with_name("sedX").write_bytes(b"".join(lines[1:]))
+        log.path.with_name("sedX").rename(log.path)
+    log.read()
+    for _ in range(3):
+        log.write(10)
+        log.read()
+        log.crash() if crash else None
+    assert all(log.got[number] == 1 for number in range(150, 180)), "what was written since is read once"
+    if edit != "cut":
+        log.once()
+
+
+def test_as_many_rotated_files_as_there_are_stay_known(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mailwatch.sources.rows.REMEMBERED", 5)
+    for age in range(20, 0, -1):
+        log.write(3)
+        log.read()
+        rotate(log, f"mail.log.{age}")
+    log.write(3)
+    log.read()
+    log.crash()
+    log.read()
+    log.exact()
+    for age in range(20, 0, -1):
+        log.path.with_name(f"mail.log.{age}").unlink()
+    for _ in range(3):
+        log.clock.now += 1000
+        log.write(3)
+        log.read()
+    log.exact()
+    assert len([key for key in log._committed if "generation" in key]) <= 6
+
+
+def test_many_rotated_files_at_the_first_start_are_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mailwatch.sources.rows.REMEMBERED", 5)
+    log = Log(tmp_path)
+    for age in range(20, 0, -1):
+        log.write(3, to=tmp_path / f"mail.log.{age}")
+    log.write(3)
+    log.read()
+    log.crash()
+    log.write(2)
+    log.read()
+    assert sorted(log.got) == [63, 64]
+
+
+class Trouble:
+    """Lets the system refuse to open or read what has a name, for a while."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.name, self.code = "", 0
+        self._open = os.open
+        monkeypatch.setattr(os, "open", self._opened)
+
+    def _opened(self, path: str, *words: int, **more: int) -> int:
+        if self.name and str(path).endswith(self.name):
+            raise OSError(self.code, os.strerror(self.code), path)
+        return self._open(path, *words, **more)
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.EACCES, errno.EIO, errno.ESTALE])
+@pytest.mark.parametrize("name", ["mail.log.1", "mail.log.1.gz"])
+def test_a_file_that_cannot_be_opened_for_a_while_is_told_and_read_later(
+    log: Log, name: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.write(10)
+    log.read()
+    log.crash()
+    log.write(10)
+    old = rotate(log)
+    compressed(old) if name.endswith("gz") else None
+    log.write(5)
+    trouble = Trouble(monkeypatch)
+    trouble.name, trouble.code = name, code
+    for _ in range(12):
+        log.clock.now += 5
+        log.read()
+    assert log.trouble == f"cannot read {log.path.with_name(name)}: {os.strerror(code)}"
+    assert "archive-damaged" not in log.gaps
+    trouble.name = ""
+    log.clock.now += 10
+    log.read()
+    log.once()
+    assert log.trouble is None
+
+
+def test_an_unreadable_live_log_at_the_first_start_is_not_taken_for_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = Log(tmp_path)
+    log.write(50)
+    trouble = Trouble(monkeypatch)
+    trouble.name, trouble.code = "mail.log", errno.EIO
+    log.read()
+    assert log.trouble == f"cannot read {log.path}: Input/output error"
+    trouble.name = ""
+    log.read()
+    log.write(2)
+    log.read()
+    assert sorted(log.got) == [50, 51]
+
+
+def test_a_file_that_is_never_told_does_not_hide_that_another_is_missing(log: Log) -> None:
+    log.write(100)
+    log.read()
+    log.crash()
+    log.write(50)
+    log.path.with_name("mail.log.7.gz").write_bytes(gzip.compress(b"x" * 5000)[:20])
+    replace(log)
+    log.write(10)
+    for _ in range(30):
+        log.clock.now += 5
+        log.read()
+    assert "missing-file" in log.gaps
+
+
+def test_a_folder_that_comes_back_late_is_read_on(tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    old.mkdir()
+    log = Log(tmp_path, olddir=Path("old"))
+    log.path.touch()
+    log.read()
+    log.write(10)
+    log.read()
+    log.crash()
+    log.write(10)
+    log.path.rename(old / "mail.log.1")
+    old.rename(tmp_path / "away")
+    log.write(5)
+    for _ in range(5):
+        log.clock.now += 5
+        log.read()
+    assert log.gaps == ["missing-file"]
+    (tmp_path / "away").rename(old)
+    log.read()
+    log.once()
+
+
+@pytest.mark.parametrize("ending", list(COMPRESS))
+@pytest.mark.parametrize("number", [300, 5000])
+def test_what_is_good_in_a_broken_archive_is_read(log: Log, ending: str, number: int) -> None:
+    log.crash()
+    log.write(number)
+    content = log.path.read_bytes()
+    replace(log)
+    log.path.with_name(f"mail.log.1{ending}").write_bytes(COMPRESS[ending](content)[:-9])
+    for _ in range(12):
+        log.clock.now += 5
+        log.read()
+    assert log.gaps == ["archive-damaged"]
+    # xz, bzip2 and zstd have blocks: what is left of the last one is lost to every program
+    whole = number - 1 if ending == ".gz" else 0
+    assert len(log.got) >= whole
+    assert set(log.got.values()) <= {1}
+
+
+def test_rubbish_behind_an_archive_loses_no_line(log: Log) -> None:
+    log.crash()
+    log.write(300)
+    old = rotate(log)
+    archive = compressed(old)
+    archive.write_bytes(archive.read_bytes() + b"x")
+    log.path.touch()
+    for _ in range(12):
+        log.clock.now += 5
+        log.read()
+    log.once()
+
+
+def test_an_archive_under_another_name_by_now_is_not_taken_for_the_one_that_was_looked_at(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.write(10)
+    log.read()
+    log.crash()
+    for age in (2, 1):
+        log.write(10)
+        compressed(rotate(log, f"mail.log.{age}"))
+        log.path.touch()
+    monkeypatch.setattr("mailwatch.sources.survey.rotated_files", shifting(log))
+    log.read()
+    monkeypatch.undo()
+    log.read()
+    log.once()
+
+
+def shifting(log: Log) -> Callable[..., list[Candidate]]:
+    """A look at the files after which each has another's name."""
+
+    def look(*words: Path) -> list[Candidate]:
+        found = list(rotated_files(*words))
+        second, first, between = (log.path.with_name(f"mail.log.{name}") for name in ("2.gz", "1.gz", "between"))
+        first.rename(between)
+        second.rename(first)
+        between.rename(second)
+        return found
+
+    return look
+
+
+def test_the_same_log_by_another_path_goes_on_where_it_was(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    log = Log(tmp_path / "log")
+    log.path.touch()
+    log.read()
+    log.write(10)
+    log.read()
+    log.crash()
+    log.write(10)
+    (tmp_path / "alias").symlink_to(tmp_path / "log")
+    log.path = tmp_path / "alias" / "mail.log"
+    log.read()
+    log.write(10)
+    log.read()
+    log.clock.now += 10
+    log.read()
+    log.exact()
+
+
+def test_two_switches_of_a_symlink_in_one_folder_while_down_lose_nothing(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    days = [tmp_path / f"mail.log-2026112{day}" for day in (1, 2, 3)]
+    days[0].touch()
+    log.path.symlink_to(days[0])
+    log.read()
+    log.write(20)
+    log.read()
+    log.crash()
+    for day in days[1:]:
+        log.write(10)
+        day.touch()
+        log.path.unlink()
+        log.path.symlink_to(day)
+    log.write(5)
+    log.read()
+    log.exact()
+
+
+@pytest.mark.parametrize("read_before", [0, 40], ids=["a new generation", "a known one"])
+def test_a_truncation_between_reading_and_looking_again_hands_out_nothing(
+    log: Log, read_before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.write(read_before)
+    log.read()
+    log.write(60)
+    real = lines.stretch
+
+    def truncates(*words: object) -> lines.Stretch:
+        found = real(*words)  # type: ignore[arg-type]
+        monkeypatch.undo()
+        shutil.copy(log.path, log.path.with_name("mail.log.1"))
+        os.truncate(log.path, 0)
+        log.write(200)
+        return found
+
+    monkeypatch.setattr("mailwatch.sources.file.stretch", truncates)
+    log.read()
+    log.once()
+
+
+def test_reading_leaves_no_file_open(log: Log) -> None:
+    log.write(5000)
+    log.read()
+    log.crash()
+    log.write(5000, pad=200)
+    rotate(log)
+    log.write(5)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        log.read(batches=2)
+        log.crash()
+    assert len(os.listdir("/proc/self/fd")) == before

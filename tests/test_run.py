@@ -227,6 +227,45 @@ def test_a_damaged_state_is_kept_aside_told_and_begun_anew_at_the_end(agent: Run
     assert len(list(agent.state.glob("state.db.damaged-*Z"))) == 1
 
 
+@pytest.mark.parametrize("damage", ["deleted", "an index without its entry"])
+def test_a_state_lost_while_it_is_used_is_told_and_begun_anew_at_the_end(agent: RunningAgent, damage: str) -> None:
+    queued = "Nov 22 06:13:04 mx postfix/qmgr[1]: ABCDEF: from=<a@b.example>, size=1, nrcpt=1 (queue active)\n"
+    with agent.log.open("a") as file:
+        file.write(queued)
+    append(agent.log, 5)
+    agent.wait_for(5, ATTEMPTS)
+    if damage == "deleted":
+        (agent.state / "state.db").unlink()
+    else:
+        agent.stop()
+        with closing(sqlite3.connect(agent.state / "state.db")) as connection:
+            connection.execute("PRAGMA writable_schema = 1")
+            connection.execute("DELETE FROM sqlite_master WHERE type = 'index' AND name = 'open_message_first_seen'")
+            connection.execute("INSERT OR REPLACE INTO open_message VALUES ('postfix', 'BCDEFA', '', 1, 1, 1)")
+            connection.commit()
+            schema = "CREATE INDEX open_message_first_seen ON open_message (first_seen)"
+            connection.execute(
+                "INSERT INTO sqlite_master VALUES ('index', 'open_message_first_seen', 'open_message', 5, ?)", [schema]
+            )
+            connection.commit()
+        agent.start()
+        with agent.log.open("a") as file:
+            file.write("Nov 22 06:13:05 mx postfix/qmgr[1]: BCDEFA: removed\n")
+    agent.wait_until_said(
+        "kept aside as"
+        if damage == "deleted"
+        else "was damaged: kept as"
+        if "was damaged" in agent.said
+        else "kept aside as"
+    )
+    eventually(lambda: agent.get("/healthz")[0] == 200, within=10, what="it works")
+    append(agent.log, 2)
+    agent.wait_for(2, ATTEMPTS)
+    assert agent.value(ATTEMPTS) == 2
+    assert agent.value("mailwatch_log_gaps_total", reason="state-damaged") == 1
+    assert agent.said.count("\n") < 20
+
+
 def test_a_state_of_a_newer_version_is_refused(agent: RunningAgent) -> None:
     agent.stop()
     with closing(sqlite3.connect(agent.state / "state.db")) as connection:

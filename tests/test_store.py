@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import stat
 from typing import TYPE_CHECKING
@@ -161,6 +162,20 @@ def test_a_state_damaged_while_it_is_used_is_told_apart_from_a_full_disk(tmp_pat
     store._connection.execute("PRAGMA shrink_memory")
     with pytest.raises(StateDamaged, match="damaged"):
         store.commit(counted(1), {"a": "1"}, NOW)
+
+
+def test_a_state_without_a_table_is_damaged(tmp_path: Path) -> None:
+    Store.open(tmp_path, NOW).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "state.db")) as connection:
+        connection.execute("DROP TABLE open_message")
+    assert Store.open(tmp_path, NOW).damaged is not None
+
+
+def test_no_log_can_overflow_a_counter(tmp_path: Path) -> None:
+    store = Store.open(tmp_path, NOW)
+    for _ in range(3):
+        store.commit(counted(10**30), {}, NOW)
+    assert sent(tmp_path) == 3 * (1 << 40)
 
 
 def test_a_newer_state_is_refused_and_left_alone(tmp_path: Path) -> None:

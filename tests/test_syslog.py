@@ -126,7 +126,7 @@ def test_a_folded_repeat_is_as_many_events_as_it_says() -> None:
     assert parsed.lines == 1
 
 
-@pytest.mark.parametrize("times", ["0", "100000", "99999999999999999999", "-1", "x"])
+@pytest.mark.parametrize("times", ["0", "1001", "100000", "99999999999999999999", "-1", "x"])
 def test_a_repeat_of_an_unreasonable_number_is_one_line(times: str) -> None:
     line = f"Nov 22 06:13:04 mx postfix/smtpd[1]: message repeated {times} times: [ x]\n".encode()
     assert len(PostfixParser().parse(line, REFERENCE.timestamp()).events) == 1
@@ -163,6 +163,19 @@ def test_a_configured_syslog_name_is_postfix() -> None:
     assert PostfixParser().parse(line, REFERENCE.timestamp()).foreign == 1
     (event,) = PostfixParser(names=["relay-out"]).parse(line, REFERENCE.timestamp()).events
     assert event.origin.instance == "relay-out"
+
+
+def test_a_line_cut_off_by_a_power_failure_does_not_swallow_the_next_one() -> None:
+    whole = b"Nov 22 06:13:04 mx postfix/qmgr[1]: ABCDEF: removed\n"
+    parsed = PostfixParser().parse(
+        b"Nov 22 06:13:04 mx postfix/smtp[1]: ABC" + b"\0" * 4000 + whole, REFERENCE.timestamp()
+    )
+    assert [type(event).__name__ for event in parsed.events] == ["Other", "Removed"]
+
+
+def test_folded_lines_cannot_become_millions_of_events() -> None:
+    line = b"Nov 22 06:13:04 mx postfix/x[1]: message repeated 9999 times: [ x]\n"
+    assert len(PostfixParser().parse(line * 500, REFERENCE.timestamp()).events) == 500
 
 
 def test_a_hole_of_nul_bytes_in_front_of_a_line_does_not_hide_it() -> None:

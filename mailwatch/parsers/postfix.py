@@ -6,6 +6,9 @@ an ``Other`` event; other programs' lines are skipped and counted. Anchored at t
 where the grammar puts it, so no address, reply or message-id can pretend to be a status. One pass
 in linear time; nothing raises.
 
+Known limit: before Postfix 3.5, or with info_log_address_format=internal, addresses are logged without quotes,
+so one that holds ``>, status=sent (`` and the like cannot be told from the line's own fields.
+
 Sources: log_adhoc.c (delivery lines), qmgr_active.c, smtpd.c, pickup.c, postsuper.c of Postfix.
 """
 
@@ -60,13 +63,14 @@ EXPIRED: Final = re.compile(rf"({QUEUE_ID}): from=<({ADDRESS})>, status=(force-)
 # 3C8F4228CD3: client=unknown[192.0.2.7], sasl_method=PLAIN, sasl_username=app
 CLIENT: Final = re.compile(
     rf"({QUEUE_ID}): client=([^\[\], ]*)\[([^\[\] ]*)\](?::([0-9]{{1,5}}))?"
-    r"(?:, sasl_method=([^, ]*))?(?:, sasl_username=([^, ]*))?(?:, sasl_sender=.*)?(?:, orig_(?:queue_id|client)=.*)?"
+    r"(?:, sasl_method=([^, ]*))?(?:, sasl_username=(.*?))?(?:, sasl_sender=.*)?(?:, orig_(?:queue_id|client)=.*)?",
+    re.DOTALL,
 )
 # 57E28228C2D: uid=0 from=<root@test.example>
 PICKED_UP: Final = re.compile(rf"({QUEUE_ID}): uid=([0-9]{{1,10}}) from=<({ADDRESS})>(?: orig_id=.*)?")
 # 4C07F21074D: placed on hold          Deleted: 3 messages
 POSTSUPER_ONE: Final = re.compile(rf"({QUEUE_ID}): (placed on hold|removed)")
-POSTSUPER_ALL: Final = re.compile(r"(Placed on hold|Deleted): ([0-9]{1,15}) messages?")
+POSTSUPER_ALL: Final = re.compile(r"(Placed on hold|Deleted): ([0-9]{1,8}) messages?")
 
 DELIVERY_START: Final = re.compile(rf"({QUEUE_ID}): (?=to=<)")
 BRACKETED: Final = re.compile(rf"[a-z_]+=<({ADDRESS})>(?:, |$)")
@@ -79,6 +83,9 @@ STAGES: Final = re.compile(rf"{SECONDS}/{SECONDS}/{SECONDS}/{SECONDS}")
 DSN: Final = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
 # mx.example[192.0.2.7]:25     mx.example[2001:db8::7]:25     host[private/dovecot-lmtp]
 RELAY: Final = re.compile(r"([^\[\]]{0,255})\[([^\[\]]{1,255})\](?::([0-9]{1,5}))?")
+
+LONGEST_RELAY: Final = 300
+"""Longer ones are not remembered: there is no such host."""
 
 DELIVERS: Final = frozenset(AGENTS) | {"qmgr", "oqmgr", "bounce", "trace", "verify", ""}
 """Programs that may log a delivery. Not smtpd and cleanup: what they print of a stranger's text never is one."""
@@ -157,11 +164,10 @@ class PostfixParser:
         lines = foreign = unparsed = 0
         open_envelope = self._envelope.open
         self._envelope.begin(reference)
-        for line in block.decode("utf-8", "replace").split("\n"):
-            if line[:1] <= "\0":  # nothing, or what a hole in a sparse file left in front of the line
-                line = line.lstrip("\0")  # noqa: PLW2901 - the stripped line is the line
-                if not line:
-                    continue
+        # a hole in a file ends a line: what was cut off before it is not glued to what was written behind it
+        for line in block.decode("utf-8", "replace").replace("\0", "\n").split("\n"):
+            if not line:
+                continue
             lines += 1
             opened = open_envelope(line)
             if opened is None:
@@ -189,6 +195,8 @@ class PostfixParser:
 
     def _relay(self, text: str) -> Relay | None:
         relays = self._relays
+        if len(text) > LONGEST_RELAY:
+            return relay_of(text)
         if text not in relays:
             if len(relays) >= REMEMBERED:
                 relays.clear()

@@ -44,7 +44,9 @@ RFC5424: Final = re.compile(
 HOST_TAG_PID: Final = re.compile(r"([^ ]{1,255}) ([^ \[\]:]{1,128})\[([0-9]{1,10})")
 # mx postfix/smtpd[2726]:     mx dovecot:     postfix/smtpd[2726]:
 TAGGED: Final = re.compile(r"(?:([^ \[\]:]{1,255}) )?([^ \[\]:]{1,128})(?:\[([0-9]{1,10})\])?:(?: |$)")
-REPEATED: Final = re.compile(r"message repeated ([0-9]{1,5}) times: \[ (.*)\]", re.DOTALL)
+REPEATED: Final = re.compile(r"message repeated ([0-9]{1,4}) times: \[ (.*)\]", re.DOTALL)
+REPEATS: Final = 1000
+"""So often a folded line is believed to have been said: a line of thirteen bytes must not become a million events."""
 
 
 class Tag(NamedTuple):
@@ -97,7 +99,7 @@ def unfold(message: str) -> tuple[str, int]:
     if not message.startswith("message repeated "):
         return message, 1
     folded = REPEATED.fullmatch(message)
-    if folded is None or int(folded[1]) == 0:
+    if folded is None or not 0 < int(folded[1]) <= REPEATS:
         return message, 1
     return folded[2], int(folded[1])
 

@@ -12,7 +12,8 @@ import gzip
 import lzma
 import os
 import sys
-from typing import TYPE_CHECKING, Final, Protocol
+import zlib
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 if sys.version_info >= (3, 14):  # pragma: no cover - the same library, from the standard one
     from compression import zstd
@@ -23,21 +24,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 STEP: Final = 1 << 16
-OPENERS: Final[dict[str, Callable[[str], ReadsForward]]] = {
+OPENERS: Final[dict[str, Callable[[BinaryIO], ReadsForward]]] = {
     ".gz": gzip.open,
     ".xz": lzma.open,
     ".bz2": bz2.open,
     ".zst": zstd.open,
 }
-BROKEN: Final = (EOFError, OSError, lzma.LZMAError, zstd.ZstdError, ValueError)
-"""What the decompressors raise over a cut or damaged archive."""
+BROKEN: Final = (EOFError, OSError, lzma.LZMAError, zlib.error, zstd.ZstdError, ValueError)
+"""What the decompressors raise over a cut or damaged archive: an OSError too, but one without an errno."""
 
 
 class ReadsForward(Protocol):
     """An open archive."""
 
-    def read(self, size: int = -1, /) -> bytes:
-        """Decompress up to ``size`` bytes; none at the end."""
+    def read1(self, size: int = -1, /) -> bytes:
+        """Decompress some bytes, at most ``size``; none at the end. What is good comes before the error."""
         ...
 
     def close(self) -> None:
@@ -87,21 +88,25 @@ class PlainFile:
 
 
 class Archive:
-    """A compressed log file, read forwards from its beginning."""
+    """A compressed log file, read forwards from its beginning. Takes over the descriptor.
 
-    def __init__(self, path: str, compression: str) -> None:
-        self._path = path
+    ``broken`` says how it ends too early, once that was met; what was good before it is handed out first.
+    """
+
+    def __init__(self, descriptor: int, compression: str) -> None:
+        self._file = os.fdopen(descriptor, "rb")
         self._compression = compression
         self._stream: ReadsForward | None = None
         self._next = 0
         self._kept = b""
         self._kept_from = 0
+        self.broken: str | None = None
 
     def at(self, offset: int, size: int) -> bytes:
-        """Up to ``size`` bytes from ``offset``; fewer at the end. Raises ArchiveBroken."""
+        """Up to ``size`` bytes from ``offset``; fewer at the end. Raises ArchiveBroken, OSError."""
         if self._stream is None or offset < self._kept_from:
             self._rewind()
-        while self._next < offset + size:
+        while self._next < offset + size and self.broken is None:
             block = self._decompress()
             if not block:
                 break
@@ -109,8 +114,11 @@ class Archive:
             drop = min(max(0, offset - STEP - self._kept_from), len(self._kept))
             self._kept = self._kept[drop:] + block
             self._kept_from += drop
-        start = offset - self._kept_from
-        return self._kept[max(start, 0) : max(start, 0) + size] if start < len(self._kept) else b""
+        start = max(0, offset - self._kept_from)
+        found = self._kept[start : start + size]
+        if not found and self.broken is not None:
+            raise ArchiveBroken(self.broken)
+        return found
 
     def head_at(self) -> int:
         """Where the content begins: after leading NUL bytes. Raises ArchiveBroken."""
@@ -123,28 +131,36 @@ class Archive:
         return offset
 
     def close(self) -> None:
-        """Close the stream."""
+        """Close the file."""
         if self._stream is not None:
             self._stream.close()
-            self._stream = None
+        self._file.close()
 
     def _rewind(self) -> None:
-        self.close()
-        try:
-            self._stream = OPENERS[self._compression](self._path)
-        except BROKEN as error:
-            raise ArchiveBroken(str(error)) from error
         self._next = self._kept_from = 0
         self._kept = b""
+        self.broken = None
+        self._file.seek(0)
+        try:
+            self._stream = OPENERS[self._compression](self._file)
+        except BROKEN as error:
+            self._note(error)
 
     def _decompress(self) -> bytes:
         assert self._stream is not None  # noqa: S101 - at() has opened it
         try:
-            block = self._stream.read(STEP)
+            block = self._stream.read1(STEP)
         except BROKEN as error:
-            raise ArchiveBroken(str(error) or type(error).__name__) from error
+            self._note(error)
+            return b""
         self._next += len(block)
         return block
+
+    def _note(self, error: Exception) -> None:
+        """Tell damage from trouble that may pass: too many open files, no permission, a disk that fails."""
+        if isinstance(error, OSError) and error.errno is not None:
+            raise error
+        self.broken = str(error) or type(error).__name__
 
 
 Content = PlainFile | Archive

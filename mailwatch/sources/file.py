@@ -83,11 +83,16 @@ class FileSource:
 
     def close(self) -> None:
         """Close every file."""
+        self._leave()
         self._survey.close()
 
     def _begin(self) -> Batch:
         """At the very first start: what is there already is history, in one transaction."""
-        since, gaps = first_generations(self._survey, self._start, self._adopt)
+        try:
+            since, gaps = first_generations(self._survey, self._start, self._adopt)
+        except OSError as error:
+            # what cannot be recorded as history would be read as news later: so this is tried again
+            return Batch(trouble=f"cannot read {self._path}: {error.strerror or error}")
         self._begun_at = self._wall() if since is None else since
         begun = {START + str(self._path): json.dumps({"at": self._begun_at})}
         return Batch(positions={**begun, **self._changes()}, gaps=gaps, more=True)

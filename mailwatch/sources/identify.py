@@ -13,13 +13,13 @@ Rules, in the order in which they decide:
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.sources.content import STEP, Archive, ArchiveBroken, PlainFile
 from mailwatch.sources.generation import HEAD, Generation, found_again
+from mailwatch.sources.lines import last_line_end
 from mailwatch.sources.rotation import Candidate, candidate
 
 if TYPE_CHECKING:
@@ -79,6 +79,16 @@ class Identifier:
         self._clock = clock
         self._settled: dict[State, int | None] = {}
         self._broken: dict[State, Broken] = {}
+        self._trouble: dict[bool, str] = {}
+
+    def take_trouble(self) -> str | None:
+        """Why a file could not be read since this was last asked; the live one's trouble first."""
+        trouble, self._trouble = self._trouble, {}
+        return trouble.get(True) or trouble.get(False)
+
+    def note_trouble(self, each: Candidate, error: OSError) -> None:
+        """Note that a file that may hold lines cannot be read at the moment."""
+        self._trouble[each.live] = f"cannot read {each.path or 'the log held open'}: {error.strerror or error}"
 
     def forget_all_but(self, states: set[State]) -> None:
         """Forget the files that are not there any more, or not as they were."""
@@ -94,19 +104,16 @@ class Identifier:
         self._settled[each.state] = number
 
     def open(self, each: Candidate) -> Content | None:
-        """The content of this very file, or None when another one has its name by now."""
-        if each.compression is not None:
-            return Archive(each.path, each.compression)
+        """The content of this very file, or None when another one has its name by now. Raises OSError."""
         held = self._held.get(each.identity)
         if held is not None:
             return held
-        with suppress(OSError):
-            opened = PlainFile.open(each.path)
-            found = os.fstat(opened.descriptor)
-            if (found.st_dev, found.st_ino) == each.identity:
-                return opened
+        opened = PlainFile.open(each.path)
+        found = os.fstat(opened.descriptor)
+        if (found.st_dev, found.st_ino) != each.identity:
             opened.close()
-        return None
+            return None
+        return opened if each.compression is None else Archive(opened.descriptor, each.compression)
 
     def close_unless_held(self, each: Candidate, content: Content) -> None:
         """Close what ``open`` opened."""
@@ -127,23 +134,32 @@ class Identifier:
         broken = self._broken.get(each.state)
         if broken is not None and self._clock() < broken.retry_at:
             return UNDECIDED
+        try:
+            verdict = self._opened_and_compared(each, everyone, begun_at)
+        except ArchiveBroken:
+            self.note_broken(each, None)
+            return UNDECIDED
+        except OSError as error:
+            if not each.live and each.modified / 1e9 < begun_at - GRACE:
+                return NOTHING  # history that may not be read by us is no loss
+            self.note_trouble(each, error)
+            return UNDECIDED
+        self._settle(each, verdict)
+        return verdict
+
+    def _opened_and_compared(self, each: Candidate, everyone: Sequence[Candidate], begun_at: float) -> Verdict:
         content = self.open(each)
         if content is None:
             return UNDECIDED
         try:
-            verdict = self._compare(each, content, everyone, begun_at)
-        except ArchiveBroken:
-            self.note_broken(each, None)
-            return UNDECIDED
-        except OSError:
-            return UNDECIDED
+            return self._compare(each, content, everyone, begun_at)
         finally:
             self.close_unless_held(each, content)
-        self._settle(each, verdict)
-        return verdict
 
     def _known_as_damaged(self, each: Candidate) -> Verdict | None:
         """Whether this is an archive of which nothing could be read: it is known by its inode and size alone."""
+        if each.compression is None:
+            return None
         for known in self._rows.generations.values():
             if known.complete and not known.head_length and (known.identity, known.size) == (each.identity, each.size):
                 self._settled[each.state] = known.number
@@ -164,11 +180,15 @@ class Identifier:
         head = content.at(head_at, HEAD)
         if not head:
             return NOTHING
+        if isinstance(content, Archive) and content.broken and len(head) < HEAD:
+            raise ArchiveBroken(content.broken)  # too little of it to tell it from what is known
         alike = [known for known in self._rows.generations.values() if known.has_head_of(head_at, head)]
-        alike.sort(key=lambda known: (known.head_length, known.offset), reverse=True)
+        # a complete one last: after an edit or a cut it begins like the one that took its place
+        alike.sort(key=lambda known: (not known.complete, known.head_length, known.offset), reverse=True)
         for known in alike:
             # what an archive holds is verified when it is read: that takes decompressing it up to the offset
-            if known.complete or each.compression is not None or known.is_continued_by(content):
+            unread = known.complete and not each.live
+            if unread or each.compression is not None or known.is_continued_by(content):
                 return Verdict(Relation.CONTINUES, known.number)
         if alike:
             return self._cut_or_copy(each, content, alike[0])
@@ -179,11 +199,22 @@ class Identifier:
     ) -> Verdict:
         """What a file is that begins like nothing we know; ``short`` when there is not enough of it to be sure."""
         if each.live:
-            return Verdict(Relation.NEW)
+            return self._beheaded(each, content, everyone)
         if each.modified / 1e9 < begun_at - GRACE:
             return NOTHING
         if short and self._is_beginning_of_another(each, content, everyone):
             return UNDECIDED
+        return Verdict(Relation.NEW)
+
+    def _beheaded(self, each: Candidate, content: Content, everyone: Sequence[Candidate]) -> Verdict:
+        """A live file with a new beginning: a new generation, or the old one after an editor took its first lines."""
+        elsewhere = {other.identity for other in everyone if other.path and not other.live}
+        for known in self._rows.of_this_log():
+            if not known.live or known.identity in elsewhere:
+                continue
+            found = found_again(known, content)
+            if found is not None and found[1]:
+                return self._moved(each, content, known, found[0])
         return Verdict(Relation.NEW)
 
     def _is_beginning_of_another(self, each: Candidate, content: Content, everyone: Iterable[Candidate]) -> bool:
@@ -192,7 +223,10 @@ class Identifier:
         for other in everyone:
             if other.identity == each.identity or other.compression is not None or other.size <= len(whole):
                 continue
-            rival = self.open(other)
+            try:
+                rival = self.open(other)
+            except OSError:
+                return True
             if rival is None:
                 return True
             try:
@@ -213,11 +247,14 @@ class Identifier:
         found = found_again(known, content)
         if not known.has_head_of(known.head_at, content.at(known.head_at, HEAD)):
             return UNDECIDED  # it was truncated while we looked
-        offset, exact = (each.size, False) if found is None else found
+        offset, exact = (last_line_end(content, each.size), False) if found is None else found
         if not exact:
             self._rows.gap("rewritten" if found is None else "cut")
-        new = self._rows.new(each.identity, live=True)
-        moved = replace(new, head_at=known.head_at, head_length=known.head_length, head=known.head)
+        return self._moved(each, content, known, offset)
+
+    def _moved(self, each: Candidate, content: Content, known: Generation, offset: int) -> Verdict:
+        """Go on at ``offset`` in the live file, as another generation: the old one's offsets mean nothing in it."""
+        moved = self._rows.new(each.identity, live=True)
         # an editor leaves a new file under the name; the writer may still write to the old one, which we hold
         same = known.identity == each.identity
         self._rows.put(replace(known, live=False, complete=same, size=known.offset))

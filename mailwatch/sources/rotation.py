@@ -82,12 +82,12 @@ def candidate(path: str, *, live: bool, compression: str | None = None) -> Candi
 
 def folders(path: Path, olddir: Path | None) -> list[tuple[str, str]]:
     """Folder and live name for each place of rotated files: beside the name given, and beside what it points to."""
-    real = path.resolve()
-    places = {str(path.parent): path.name, str(real.parent): real.name}
+    folder, name = os.path.split(os.path.realpath(path))
+    places = [(str(path.parent), path.name), (folder, name)]
     if olddir is not None:
         # logrotate takes a relative olddir from the folder of the log
-        places.setdefault(str(path.parent / olddir), path.name)
-    return list(places.items())
+        places.append((str(path.parent / olddir), path.name))
+    return list(dict.fromkeys(places))
 
 
 def rotated_files(path: Path, olddir: Path | None) -> Iterator[Candidate]:

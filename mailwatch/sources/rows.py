@@ -5,12 +5,15 @@ Whatever is put here is handed out once with the next batch, and committed with 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mailwatch.sources.generation import Generation
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 REMEMBERED: Final = 1024
-"""Generations that are remembered; those of a daily log reach back almost three years."""
+"""Generations that are remembered though no file holds them any more; a daily log's reach back almost three years."""
 
 
 class Rows:
@@ -42,11 +45,18 @@ class Rows:
         """Note that lines are lost, or may be."""
         self._gaps.append(reason)
 
-    def take_changed(self) -> set[int]:
-        """The numbers of the rows that changed since they were last taken, those forgotten now among them."""
-        for number in sorted(self.generations)[: max(0, len(self.generations) - REMEMBERED)]:
+    def forget_beyond(self, found: Collection[int | None]) -> None:
+        """Forget the oldest of those that no file was found to hold, when there are too many; all others are needed."""
+        excess = len(self.generations) - REMEMBERED
+        if excess <= 0:
+            return
+        idle = [number for number, each in sorted(self.generations.items()) if number not in found and not each.live]
+        for number in idle[:excess]:
             del self.generations[number]
             self._changed.add(number)
+
+    def take_changed(self) -> set[int]:
+        """The numbers of the rows that changed since they were last taken, those forgotten among them."""
         changed, self._changed = self._changed, set()
         return changed
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from mailwatch.sources.content import PlainFile
+from mailwatch.sources.content import Archive, PlainFile
 from mailwatch.sources.held import Held
 from mailwatch.sources.identify import UNDECIDED, Identifier, Relation, Verdict
 from mailwatch.sources.rotation import Candidate, candidate, rotated_files
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 MISSING_AFTER: Final = 2.0
 """Seconds for which a generation must not be found before it counts as gone: files move while one looks."""
+
+UNDECIDED_AT_MOST: Final = 60.0
+"""Seconds for which a file that cannot be told may be thought to hold what is missing: longer than archives take."""
 
 Looked = list[tuple[Candidate, Verdict]]
 
@@ -62,6 +65,7 @@ class Survey:
         self._held = Held(clock)
         self.identifier = Identifier(rows, self._held, clock)
         self._missing: dict[int, float] = {}
+        self._undecided_since: float | None = None
         self._next: tuple[Candidate, int | None] | None = None
 
     def close(self) -> None:
@@ -88,6 +92,7 @@ class Survey:
         self.identifier.forget_all_but({each.state for each in found})
         self._note_live(looked)
         self._note_missing(looked)
+        self.rows.forget_beyond({verdict.number for _, verdict in looked})
         self._held.release(keep={each.identity for each in found if each.live})
         self._next = self._choose(looked)
         return self._trouble(found)
@@ -138,11 +143,10 @@ class Survey:
 
     def _note_missing(self, looked: Looked) -> None:
         """Count a generation that had more to give and is nowhere any more."""
-        undecided = any(verdict.relation is Relation.UNDECIDED for _, verdict in looked)
-        if undecided or not any(each.live for each, _ in looked):
+        now = self._clock()
+        if self._may_be_among_the_undecided(looked, now) or not any(each.live for each, _ in looked):
             return
         related = {verdict.number for _, verdict in looked}
-        now = self._clock()
         for each in self.rows.of_this_log():
             awaited = not each.complete and (each.live or each.size > each.offset)
             if not awaited or each.number in related:
@@ -150,7 +154,16 @@ class Survey:
             elif now - self._missing.setdefault(each.number, now) >= MISSING_AFTER:
                 del self._missing[each.number]
                 self.rows.gap("missing-file")
-                self.rows.put(replace(each, live=False, complete=True, size=each.offset))
+                # not complete: should it come back, from a file system mounted late, it is read on
+                self.rows.put(replace(each, live=False, size=each.offset))
+
+    def _may_be_among_the_undecided(self, looked: Looked, now: float) -> bool:
+        """Whether a file was not told yet that may hold what seems missing; one that never can be told is no excuse."""
+        if not any(verdict.relation is Relation.UNDECIDED for _, verdict in looked):
+            self._undecided_since = None
+            return False
+        self._undecided_since = now if self._undecided_since is None else self._undecided_since
+        return now - self._undecided_since < UNDECIDED_AT_MOST
 
     def _trouble(self, found: Sequence[Candidate]) -> str | None:
         live = next((each for each in found if each.live), None)
@@ -162,18 +175,17 @@ class Survey:
             except OSError as error:
                 return f"cannot read {self._path}: {error.strerror or error}"
             return f"cannot read {self._path}: it is not a regular file"
-        try:
-            self._held.hold(live)
-        except OSError as error:
-            return f"cannot read {self._path}: {error.strerror or error}"
-        return None
+        return self.identifier.take_trouble()
 
     def next_work(self) -> Work | None:
         """Open the file that the last look chose."""
         if self._next is None:
             return None
         each, number = self._next
-        content = self.identifier.open(each)
+        try:
+            content = self.identifier.open(each)
+        except OSError:
+            return None
         if content is None:
             return None
         generation = self.rows.new(each.identity, live=each.live) if number is None else self.rows.generations[number]
@@ -190,7 +202,7 @@ class Survey:
             if not work.verified:
                 if work.content.at(work.generation.offset, 1):
                     self.rows.gap("rewritten")
-                self._complete(work)
+                self.identifier.settle(work.candidate, work.generation.number)
         return work.verified
 
     def advance(self, work: Work, generation: Generation) -> Generation:
@@ -200,8 +212,11 @@ class Survey:
 
     def exhausted(self, work: Work) -> None:
         """Note that a file has no more whole lines, as it is now."""
-        if work.candidate.compression is not None:
-            self._complete(work)
+        if isinstance(work.content, Archive):
+            if work.content.broken is None:
+                self._complete(work)
+            else:
+                self.broken(work)
         elif work.candidate.state == self._state(work):
             number = work.generation.number
             self.identifier.settle(work.candidate, number if number in self.rows.generations else None)

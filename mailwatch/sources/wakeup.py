@@ -25,6 +25,8 @@ class Wakeup:
         self._interrupted, self._interrupt = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._poll = select.poll()
         self._poll.register(self._interrupted, select.POLLIN)
+        self._pause = select.poll()
+        self._pause.register(self._interrupted, select.POLLIN)
         self._inotify: INotify | None = None
         # instances and watches are a limited resource of the machine: without one the poll remains
         with contextlib.suppress(OSError):
@@ -47,7 +49,7 @@ class Wakeup:
 
     def pause(self, seconds: float) -> None:
         """Return after ``seconds`` or at an interrupt, whatever happens to the log."""
-        if seconds > 0 and select.select([self._interrupted], [], [], seconds)[0]:
+        if seconds > 0 and self._pause.poll(seconds * 1000):
             self._drain()
 
     def close(self) -> None:

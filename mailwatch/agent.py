@@ -16,8 +16,9 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
+from mailwatch.database import StateDamaged, StateUnwritable
 from mailwatch.pulse import Seen, looked
-from mailwatch.store import StateDamaged, StateUnwritable, Store
+from mailwatch.store import Store
 from mailwatch.tally import Delta, fold, queued_messages
 
 if TYPE_CHECKING:

@@ -115,7 +115,7 @@ def parse(text: str, path: Path | None = None) -> Options:
     """The options in a TOML text. Raises ConfigError with every mistake."""
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(path, [f"not valid TOML: {error}"]) from error
     reader = _Reader([])
     options: Options = reader.table(Options, values)

@@ -6,14 +6,18 @@ answer, the result says so; what to do about that is for the caller to say.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import stat
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from mailwatch.options import Options
 
 DEADLINE: Final = 10.0
@@ -74,14 +78,20 @@ def ask_postconf(config_dir: Path | None) -> Postfix | None:
     )
 
 
-def find_log(options: Options, postfix: Postfix | None, places: tuple[Path, ...] = LOGS) -> Path:
-    """The log to read: the configured one, Postfix's own, or the first place that exists. Raises LogNotFound."""
+def find_log(
+    options: Options, postfix: Postfix | None, places: tuple[Path, ...] = LOGS, known: Collection[Path] = ()
+) -> Path:
+    """The log to read: the configured one, Postfix's own, or the first place that exists. Raises LogNotFound.
+
+    A place that was read before is ``known``, and is waited for: while rotation has taken mail.log away, the
+    same lines in a file that gets everything would be counted once more.
+    """
     if options.log.path is not None:
         return options.log.path
     if postfix is not None and postfix.maillog_file is not None:
         return postfix.maillog_file
     for path in places:
-        if path.exists():
+        if path in known or path.exists():
             return path
     said = "no Postfix here (postconf is missing or fails)" if postfix is None else "Postfix's maillog_file is not set"
     msg = (
@@ -89,6 +99,17 @@ def find_log(options: Options, postfix: Postfix | None, places: tuple[Path, ...]
         "Say where it is with --log FILE or [log] path, or install rsyslog"
     )
     raise LogNotFound(msg)
+
+
+def log_trouble(path: Path) -> OSError | None:
+    """Why the log cannot be read now. Never blocks: a FIFO or a device is refused, not opened."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return OSError(errno.EINVAL, "it is not a regular file")
+        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY))
+    except OSError as error:
+        return error
+    return None
 
 
 def syslog_names(options: Options, postfix: Postfix | None) -> frozenset[str]:

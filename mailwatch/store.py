@@ -6,10 +6,7 @@ Promises
     any instant finds the state as the last commit left it.
 
 How it fails
-    StateUnwritable   the disk is full, read-only or failing, or the database is locked: try again later
-    StateDamaged      the file is no database any more: ``Store.open`` keeps it aside and begins anew
-    StateNewer        a newer mailwatch wrote it: this one must not touch it
-    StateNotOurs      another program's database lies at this path
+    With the errors of database.py: the state cannot be written, is damaged, newer, or not ours.
 
 Known limit: buckets follow the clock of the log; what is stamped later than now counts as now.
 """
@@ -19,20 +16,20 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-import time
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mailwatch.schema import APPLICATION_ID, MIGRATIONS
+from mailwatch.database import NAME, StateDamaged, connect, identity, keep_aside, read_only, told_plainly
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from mailwatch.tally import Delta, MessageKey, Series
 
-NAME: Final = "state.db"
+STARTED: Final = "file:start:"
+"""The keys under which a source notes that it has begun to read a file."""
 MINUTE, HOUR = 60, 3600
 KEPT: Final = {MINUTE: 26 * 3600, HOUR: 35 * 86400}
 """Seconds for which the buckets of each width are kept."""
@@ -40,50 +37,6 @@ OPEN_MESSAGES: Final = 100_000
 """So many open messages are remembered; the ones seen first are dropped beyond."""
 AT_ONCE: Final = 1 << 40
 """No counter grows by more in one commit: what a log says is not to overflow what SQLite counts."""
-BUSY_MILLISECONDS: Final = 2000
-DAMAGED_KEPT: Final = 3
-
-UNWRITABLE: Final = frozenset(
-    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN,
-     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL}
-)  # fmt: skip
-DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-
-
-class StateError(Exception):
-    """The state database cannot be used; the text says why, for people."""
-
-
-class StateUnwritable(StateError):  # noqa: N818 - the words of this house: what the state is, not that it is an error
-    """Nothing was written; the same may work later."""
-
-
-class StateDamaged(StateError):  # noqa: N818
-    """The file is not a sound database."""
-
-
-class StateNewer(StateError):  # noqa: N818
-    """The file was written by a newer mailwatch."""
-
-
-class StateNotOurs(StateError):  # noqa: N818
-    """The file is a database of another program."""
-
-
-@contextlib.contextmanager
-def told_plainly(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into the ones this file promises; a bug in our own SQL stays what it is."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in DAMAGED:
-            msg = f"state database {path} is damaged ({error})"
-            raise StateDamaged(msg) from error
-        if code in UNWRITABLE:
-            msg = f"cannot write the state database {path} ({error})"
-            raise StateUnwritable(msg) from error
-        raise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,15 +155,6 @@ class Store:
             self._pruned_at = now
 
 
-def identity(path: Path) -> tuple[int, int] | None:
-    """Device and inode of the file; None when it is not there."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
 def open_messages(path: Path, connection: sqlite3.Connection) -> int:
     """How many messages are open. Raises StateDamaged where not even that can be told."""
     try:
@@ -222,97 +166,14 @@ def open_messages(path: Path, connection: sqlite3.Connection) -> int:
         raise StateDamaged(msg) from error
 
 
-def connect(path: Path, now: float) -> sqlite3.Connection:
-    """A connection to the sound, current database at ``path``, created or migrated where needed."""
+def known_logs(folder: Path) -> set[Path]:
+    """The logs that were read with this state; none where it cannot be told."""
     try:
-        path.touch(mode=0o600)
-    except OSError as error:
-        msg = f"cannot write the state database {path} ({error.strerror or error})"
-        raise StateUnwritable(msg) from error
-    with told_plainly(path):
-        connection = sqlite3.connect(path, isolation_level=None, cached_statements=64)
-        try:
-            connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
-            refuse_foreign(path, connection)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA cache_size = -4096")
-            connection.execute("PRAGMA journal_size_limit = 4194304")
-            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if verdict != "ok":
-                msg = f"state database {path} is damaged ({verdict})"
-                raise StateDamaged(msg)
-            migrate(connection, begun_anew_at=now if damaged_before(path) else None)
-        except BaseException:
-            connection.close()
-            raise
-    return connection
-
-
-def refuse_unusable(folder: Path) -> None:
-    """Raise StateNewer or StateNotOurs where the state is not ours to write; any other trouble is for later."""
-    path = folder / NAME
-    with contextlib.suppress(sqlite3.Error), contextlib.closing(read_only(path)) as connection:
-        refuse_foreign(path, connection)
-
-
-def read_only(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write. Raises sqlite3.Error."""
-    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
-
-
-def refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
-    """Raise unless the database is empty or ours and of a version we know."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if tables and application != APPLICATION_ID:
-        msg = f"{path} is a database of another program: set another state_dir"
-        raise StateNotOurs(msg)
-    if version > len(MIGRATIONS):
-        msg = (
-            f"state database {path} was written by a newer mailwatch "
-            f"(schema {version}, this one knows {len(MIGRATIONS)}): "
-            "install that version again, or set another state_dir to begin anew"
-        )
-        raise StateNewer(msg)
-
-
-def migrate(connection: sqlite3.Connection, begun_anew_at: float | None) -> None:
-    """Bring the database to the newest version, step by step."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
-        connection.execute("BEGIN IMMEDIATE")
-        for statement in statements:
-            connection.execute(statement)
-        if number == 1:
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            if begun_anew_at is not None:
-                # in the transaction that makes the file: a crash right after must not forget that there was a gap
-                connection.execute("INSERT INTO fact VALUES ('begun_anew_at', ?)", (begun_anew_at,))
-                write_counters(connection, Counter({("log_gaps", ("state-damaged",)): 1}))
-        connection.execute(f"PRAGMA user_version = {number}")
-        connection.execute("COMMIT")
-
-
-def damaged_before(path: Path) -> bool:
-    """Whether a damaged database has been kept aside here."""
-    return any(path.parent.glob(f"{path.name}.damaged-*"))
-
-
-def keep_aside(path: Path, now: float) -> Path:
-    """Rename the database and what belongs to it, so that it can be looked at; only the newest few are kept."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-    aside = path.with_name(f"{path.name}.damaged-{stamp}")
-    for suffix in ("-wal", "-shm", ""):
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
-    aside.touch(mode=0o600)  # where there was nothing left to rename it tells that something went before
-    kept = sorted(path.parent.glob(f"{path.name}.damaged-*Z"))
-    for old in kept[:-DAMAGED_KEPT]:
-        for suffix in ("-wal", "-shm", ""):
-            old.with_name(old.name + suffix).unlink(missing_ok=True)
-    return aside
+        with contextlib.closing(read_only(folder / NAME)) as connection:
+            keys = [key for (key,) in connection.execute("SELECT key FROM position WHERE key GLOB ?", [f"{STARTED}*"])]
+    except sqlite3.Error:
+        return set()
+    return {Path(key.removeprefix(STARTED)) for key in keys}
 
 
 def write_counters(connection: sqlite3.Connection, totals: Mapping[Series, int]) -> None:

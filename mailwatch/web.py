@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 from jinja2 import Environment, PackageLoader
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 BACKLOG: Final = 256
 STOP_SECONDS: Final = 1
+MINUTE: Final = 60.0
 HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
@@ -110,7 +111,8 @@ def application(subject: Subject, pulse: Pulse) -> Starlette:
 def bind(address: Address) -> socket.socket:
     """A listening socket, before anything is served: so a port in use is told first of all. Raises OSError."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
+    # the protocol is named because asyncio sets TCP_NODELAY only then: without it an answer waits 40 ms for an ACK
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((address.host, address.port))
@@ -120,6 +122,20 @@ def bind(address: Address) -> socket.socket:
         made.close()
         raise
     return made
+
+
+class Complaints:
+    """Says once a minute what goes wrong in the event loop: out of descriptors, asyncio would say it without end."""
+
+    def __init__(self) -> None:
+        self._said_at = -MINUTE
+
+    def handle(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log what happened, unless that was just done."""
+        now = time.monotonic()
+        if now - self._said_at >= MINUTE:
+            self._said_at = now
+            log.error("the web server: %s", context.get("exception") or context.get("message"))
 
 
 class QuietServer(uvicorn.Server):
@@ -132,6 +148,7 @@ class QuietServer(uvicorn.Server):
     async def main_loop(self) -> None:
         """Serve until ``end``."""
         ended = asyncio.Event()
+        asyncio.get_running_loop().set_exception_handler(Complaints().handle)
         self._ended = (asyncio.get_running_loop(), ended)
         if not self.should_exit:
             await ended.wait()

@@ -19,6 +19,7 @@ LEVELS: dict[str, int] = {
     "agent": 6, "web": 6,
     "config": 5, "metrics": 5, "pulse": 3,
     "sources": 4, "store": 4, "discovery": 4,
+    "database": 3,
     "parsers": 3,
     "tally": 2, "schema": 2,
     "event": 1, "options": 1,

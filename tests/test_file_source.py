@@ -9,8 +9,8 @@ import random
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,6 +18,9 @@ from mailwatch.sources import lines
 from mailwatch.sources.lines import LONGEST
 from mailwatch.sources.rotation import Candidate, rotated_files
 from tests.parts.log import COMPRESS, LIMIT, Log, compressed, replace, rotate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.fixture

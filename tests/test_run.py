@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import signal
 import socket
 import sqlite3
+import stat
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +21,9 @@ import pytest
 
 from mailwatch.discovery import LogNotFound, find_log
 from mailwatch.options import Options
+from mailwatch.sources.file import FileSource
+from mailwatch.store import Store, known_logs
+from mailwatch.tally import Delta
 from tests.parts.agent import RunningAgent, mailwatch
 from tests.parts.ports import eventually
 
@@ -134,7 +140,7 @@ def test_an_address_of_another_host_is_said_in_one_line(tmp_path: Path) -> None:
     log = tmp_path / "mail.log"
     log.touch()
     done = mailwatch("run", "--log", log, "--state-dir", tmp_path / "s", "--web.listen-address", "192.0.2.1:10154")
-    assert done.returncode == 78
+    assert done.returncode == 1, "the address may come up later: a supervisor should try again"
     assert done.stderr == (
         "mailwatch: cannot listen on 192.0.2.1:10154: Cannot assign requested address. "
         "Set listen to an address of this host\n"
@@ -166,7 +172,7 @@ def test_a_state_folder_that_may_not_be_written_is_said_in_one_line(tmp_path: Pa
         inside = mailwatch("run", "--log", log, "--state-dir", state / "new", "--web.listen-address", "127.0.0.1:0")
     finally:
         subprocess.run(["umount", state], check=True)
-    assert (done.returncode, inside.returncode) == (78, 78)
+    assert (done.returncode, inside.returncode) == (78, 1)
     assert (
         done.stderr
         == f"mailwatch: cannot write to the state folder {state} as root: chown it to root, or set state_dir\n"
@@ -175,6 +181,56 @@ def test_a_state_folder_that_may_not_be_written_is_said_in_one_line(tmp_path: Pa
         f"mailwatch: cannot make the state folder {state / 'new'}: Read-only file system. "
         "Run as a user who may, or set state_dir\n"
     )
+
+
+def test_a_folder_that_others_may_write_to_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
+    log, state = tmp_path / "mail.log", tmp_path / "state"
+    log.touch()
+    state.mkdir()
+    (state / "theirs").touch()
+    state.chmod(0o1777)
+    done = mailwatch("run", "--log", log, "--state-dir", state, "--web.listen-address", "127.0.0.1:0")
+    assert done.returncode == 78
+    assert done.stderr == (
+        f"mailwatch: the state folder {state} can be written by others: set state_dir to another, or chmod 700 {state}\n"
+    )
+    assert (stat.S_IMODE(state.stat().st_mode), os.listdir(state)) == (0o1777, ["theirs"])
+
+
+@pytest.mark.parametrize("option", ["--state-dir", "--log"])
+def test_an_empty_path_is_not_the_working_directory(option: str) -> None:
+    done = mailwatch("run", option, "")
+    assert done.returncode == 3
+    assert f"Invalid value for '{option}': expected a path, found '.'" in done.stderr
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "device"])
+@pytest.mark.parametrize("command", ["run", "check-config"])
+def test_a_log_that_is_no_file_is_said_and_never_waited_on(tmp_path: Path, kind: str, command: str) -> None:
+    log, config = tmp_path / "mail.log", tmp_path / "c.toml"
+    if kind == "fifo":
+        os.mkfifo(log)
+    elif kind == "folder":
+        log.mkdir()
+    else:
+        log = Path("/dev/null")
+    config.write_text(f'state_dir = "{tmp_path / "state"}"\nlisten = "127.0.0.1:0"\n[log]\npath = "{log}"\n')
+    done = mailwatch(command, "--config", config, timeout=10)
+    assert done.returncode == (78 if command == "run" else 1)
+    assert "it is not a regular file" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_name_that_is_no_text_is_said_in_one_line(tmp_path: Path) -> None:
+    log = os.fsencode(tmp_path) + b"/mail\xff.log"
+    with open(log, "wb"):
+        pass
+    done = subprocess.run(
+        [sys.executable, "-m", "mailwatch", "run", b"--log", log, "--state-dir", tmp_path / "state"],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode == 78
+    assert done.stderr == f"mailwatch: the name {log!r} is not UTF-8: give the file another name\n"
 
 
 def test_a_wrong_configuration_ends_with_78_and_a_line_for_each_mistake(tmp_path: Path) -> None:
@@ -195,6 +251,52 @@ def test_where_no_log_is_found_it_says_where_it_looked_and_what_to_do() -> None:
         "found no mail log: no Postfix here (postconf is missing or fails), and there is no /nowhere/mail.log, "
         "/nowhere/maillog. Say where it is with --log FILE or [log] path, or install rsyslog"
     )
+
+
+def test_a_log_that_was_read_is_waited_for_rather_than_a_file_with_the_same_lines(tmp_path: Path) -> None:
+    mail, everything = tmp_path / "mail.log", tmp_path / "syslog"
+    everything.touch()
+    places = (mail, everything)
+    assert find_log(Options(), None, places) == everything
+    assert find_log(Options(), None, places, known={mail}) == mail
+    store = Store.open(tmp_path, 0.0)
+    source = FileSource(mail, positions={})
+    store.commit(Delta(), source.read(1 << 18).positions, 0.0)
+    source.close()
+    store.close()
+    assert known_logs(tmp_path) == {mail}
+
+
+def test_a_hang_up_while_it_starts_does_not_end_it(tmp_path: Path) -> None:
+    log = tmp_path / "mail.log"
+    log.touch()
+    agent = RunningAgent(tmp_path / "agent", log)
+    hanging_up, sent = threading.Event(), threading.Event()
+
+    def hang_up() -> None:
+        while not hanging_up.wait(0.01):
+            if agent.process is not None and is_ignored(agent.process.pid, signal.SIGHUP):
+                agent.process.send_signal(signal.SIGHUP)
+                sent.set()
+
+    thread = threading.Thread(target=hang_up)
+    thread.start()
+    try:
+        agent.start()
+    finally:
+        hanging_up.set()
+        thread.join()
+        agent.stop()
+    assert sent.is_set()
+
+
+def is_ignored(process: int, number: signal.Signals) -> bool:
+    """Whether a process ignores a signal now; before that it is still Python that starts."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return False
+    return bool(int(status.partition("SigIgn:")[2].split()[0], 16) & 1 << (number - 1))
 
 
 def test_a_log_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
@@ -251,12 +353,8 @@ def test_a_state_lost_while_it_is_used_is_told_and_begun_anew_at_the_end(agent: 
         agent.start()
         with agent.log.open("a") as file:
             file.write("Nov 22 06:13:05 mx postfix/qmgr[1]: BCDEFA: removed\n")
-    agent.wait_until_said(
-        "kept aside as"
-        if damage == "deleted"
-        else "was damaged: kept as"
-        if "was damaged" in agent.said
-        else "kept aside as"
+    eventually(
+        lambda: "kept aside as" in agent.said or "was damaged: kept as" in agent.said, within=20, what="it is told"
     )
     eventually(lambda: agent.get("/healthz")[0] == 200, within=10, what="it works")
     append(agent.log, 2)

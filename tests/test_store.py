@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailwatch import store as store_module
-from mailwatch.store import StateDamaged, StateNewer, StateNotOurs, StateUnwritable, Store, read_snapshot
+from mailwatch.database import StateDamaged, StateNewer, StateNotOurs, StateUnwritable
+from mailwatch.store import Store, read_snapshot
 from mailwatch.tally import Delta, OpenMessage
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> 
 
 
 def test_a_locked_state_is_unwritable_not_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "BUSY_MILLISECONDS", 10)
+    monkeypatch.setattr("mailwatch.database.BUSY_MILLISECONDS", 10)
     store = Store.open(tmp_path, NOW)
     other = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import resource
 import socket
 import time
 from typing import TYPE_CHECKING
@@ -45,6 +46,28 @@ def test_the_page_is_openmetrics_for_whom_asks(agent: RunningAgent) -> None:
     families = {family.name for family in text_string_to_metric_families(body.decode())}  # type: ignore[no-untyped-call]
     assert "mailwatch_delivery_attempts" in families
     assert not any(name.endswith("_created") for name, _ in parsed(agent.page()))
+
+
+@pytest.mark.parametrize(
+    "accept", ["application/openmetrics-text; version=abc", "text/plain; version=1.x", "\x7f", ",,;;q=z"]
+)
+def test_an_odd_wish_for_a_format_still_gets_a_page(agent: RunningAgent, accept: str) -> None:
+    status, _, body = agent.get("/metrics", Accept=accept)
+    assert status == 200
+    assert b"mailwatch_delivery_attempts" in body
+
+
+def test_idle_clients_beyond_the_usual_limit_do_not_keep_a_scrape_waiting(agent: RunningAgent) -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (8192, max(8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+    idle = [socket.create_connection(("127.0.0.1", agent.port), 5) for _ in range(1500)]
+    try:
+        begin = time.monotonic()
+        assert agent.get("/metrics")[0] == 200
+        assert time.monotonic() - begin < 1
+    finally:
+        for client in idle:
+            client.close()
+    assert "Traceback" not in agent.said
 
 
 def test_the_page_is_compressed_for_whom_asks(agent: RunningAgent) -> None:

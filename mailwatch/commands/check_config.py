@@ -11,7 +11,7 @@ import click
 
 from mailwatch.commands.failure import CRITICAL, Failure
 from mailwatch.config import ConfigError, load
-from mailwatch.discovery import LogNotFound, Postfix, ask_postconf, find_log
+from mailwatch.discovery import LogNotFound, Postfix, ask_postconf, find_log, log_trouble
 from mailwatch.options import DEFAULT_CONFIG, Options
 
 
@@ -21,11 +21,8 @@ def found_log(options: Options, postfix: Postfix | None) -> tuple[str, str | Non
         path = find_log(options, postfix)
     except LogNotFound as error:
         return "none", str(error)
-    try:
-        with path.open("rb"):
-            return str(path), None
-    except OSError as error:
-        return str(path), f"cannot read {path}: {error.strerror or error}"
+    trouble = log_trouble(path)
+    return str(path), None if trouble is None else f"cannot read {path}: {trouble.strerror or trouble}"
 
 
 def shown(value: Any) -> Any:

@@ -10,14 +10,16 @@ import errno
 import fcntl
 import os
 import pwd
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.commands.failure import BAD_CONFIG, Failure
-from mailwatch.discovery import LogNotFound, Postfix, ask_postconf, find_log
+from mailwatch.database import NAME, StateError, refuse_unusable
+from mailwatch.discovery import LogNotFound, Postfix, ask_postconf, find_log, log_trouble
 from mailwatch.options import Address, parse_address
-from mailwatch.store import StateError, refuse_unusable
+from mailwatch.store import known_logs
 from mailwatch.web import bind
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from mailwatch.options import Options
 
 IN_USE: Final = 1
+PRIVATE: Final = 0o700
+IN_THE_WAY: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +61,11 @@ def me() -> str:
 def lock_folder(folder: Path) -> int:
     """The state folder, made if need be, locked for this process. Raises Failure."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         msg = f"cannot make the state folder {folder}: {error.strerror}. Run as a user who may, or set state_dir"
-        raise Failure(msg, BAD_CONFIG) from error
+        raise Failure(msg, exit_code_of(error)) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -69,13 +73,30 @@ def lock_folder(folder: Path) -> int:
         holder = holder_of(folder)
         msg = f"another mailwatch{holder} is using {folder}: stop it first, or set another state_dir"
         raise Failure(msg, IN_USE) from error
-    if not os.access(folder, os.W_OK | os.X_OK):
+    trouble = unfit(folder, descriptor)
+    if trouble is not None:
         os.close(descriptor)
-        msg = f"cannot write to the state folder {folder} as {me()}: chown it to {me()}, or set state_dir"
-        raise Failure(msg, BAD_CONFIG)
-    with suppress(OSError):
-        os.fchmod(descriptor, 0o700)
+        raise Failure(trouble, BAD_CONFIG)
     return descriptor
+
+
+def unfit(folder: Path, descriptor: int) -> str | None:
+    """Why a folder cannot hold the state. One that holds other things as well is never changed: it may be /tmp."""
+    mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+    ours = all(name.startswith(NAME) for name in os.listdir(descriptor))
+    if mode & (stat.S_IWGRP | stat.S_IWOTH) and not ours:
+        return f"the state folder {folder} can be written by others: set state_dir to another, or chmod 700 {folder}"
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return f"cannot write to the state folder {folder} as {me()}: chown it to {me()}, or set state_dir"
+    if mode != PRIVATE and ours:
+        with suppress(OSError):
+            os.fchmod(descriptor, PRIVATE)
+    return None
+
+
+def exit_code_of(error: OSError) -> int:
+    """78 for what stays so until a person changes it; 1 for what a supervisor may find mended the next time."""
+    return BAD_CONFIG if error.errno in (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EINVAL) else IN_THE_WAY
 
 
 def holder_of(folder: Path) -> str:
@@ -91,40 +112,45 @@ def holder_of(folder: Path) -> str:
     return ""
 
 
-def listen(address: Address) -> socket.socket:
+def listen(address: Address, previous: Address | None) -> socket.socket:
     """The listening socket. Raises Failure."""
     try:
         return bind(address)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
+            if previous is not None and previous.port == address.port:
+                msg = f"cannot listen on {address}: mailwatch itself has {previous}. Restart it for that"
+                raise Failure(msg, IN_USE) from error
             who = f"ss -ltnp 'sport = :{address.port}'"
             msg = f"cannot listen on {address}: the port is in use. See by whom with {who}, or set listen"
             raise Failure(msg, IN_USE) from error
         msg = f"cannot listen on {address}: {error.strerror or error}. Set listen to an address of this host"
-        raise Failure(msg, BAD_CONFIG) from error
+        raise Failure(msg, exit_code_of(error)) from error
 
 
 def readable_log(options: Options, postfix: Postfix | None) -> Path:
     """The log to read. One that is not there yet is waited for; one that may not be read is a Failure."""
     try:
-        path = find_log(options, postfix)
+        path = find_log(options, postfix, known=known_logs(options.state_dir))
     except LogNotFound as error:
         raise Failure(str(error), BAD_CONFIG) from error
-    try:
-        with path.open("rb"):
-            pass
-    except FileNotFoundError:
-        pass  # syslog makes it with the first line
-    except OSError as error:
-        what = error.strerror or str(error)
-        do = (
-            f"add {me()} to the group that may read it: ls -l {path}"
-            if error.errno == errno.EACCES
-            else "set [log] path"
-        )
-        msg = f"cannot read the log {path}: {what}; {do}"
-        raise Failure(msg, BAD_CONFIG) from error
+    trouble = log_trouble(path)
+    if trouble is not None and not isinstance(trouble, FileNotFoundError):  # syslog makes it with the first line
+        what = trouble.strerror or str(trouble)
+        denied = trouble.errno == errno.EACCES
+        do = f"add {me()} to the group that may read it: ls -l {path}" if denied else "set [log] path"
+        raise Failure(f"cannot read the log {path}: {what}; {do}", exit_code_of(trouble))
     return path
+
+
+def refuse_odd_names(options: Options) -> None:
+    """Names that are no UTF-8 cannot be told in a page or a state. Raises Failure."""
+    for path in (options.log.path, options.log.olddir, options.state_dir):
+        try:
+            str(path).encode()
+        except UnicodeEncodeError as error:
+            msg = f"the name {os.fsencode(str(path))!r} is not UTF-8: give the file another name"
+            raise Failure(msg, BAD_CONFIG) from error
 
 
 def claim(options: Options, previous: Claim | None = None) -> Claim:
@@ -132,6 +158,7 @@ def claim(options: Options, previous: Claim | None = None) -> Claim:
 
     After a failure the previous claim is as it was.
     """
+    refuse_odd_names(options)
     postfix = ask_postconf(options.postfix.config_dir)
     log = readable_log(options, postfix)
     address = parse_address(options.listen)
@@ -140,7 +167,9 @@ def claim(options: Options, previous: Claim | None = None) -> Claim:
     folder = os.dup(previous.folder) if previous is not None and kept_folder else lock_folder(options.state_dir)
     try:
         refuse_unusable(options.state_dir)
-        listening = previous.listening.dup() if previous is not None and kept_address else listen(address)
+        before = None if previous is None else previous.address
+        kept = previous.listening.dup() if previous is not None and kept_address else None
+        listening = listen(address, before) if kept is None else kept
     except StateError as error:
         os.close(folder)
         raise Failure(str(error), BAD_CONFIG) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import resource
 import signal
 import sys
 from dataclasses import replace
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mailwatch")
 
+DESCRIPTORS: Final = 65536
 LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -190,6 +192,21 @@ def log_to_stderr(level: str) -> None:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
 
+def allow_many_files() -> None:
+    """Take as many descriptors as we may: idle clients of the page must not use up those the log needs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def not_empty(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:
+    """Refuse an empty path: it would mean the working directory."""
+    if value is not None and not value.name:
+        raise click.BadParameter(f"expected a path, found {str(value)!r}")
+    return value
+
+
 def address(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
     """Refuse an address that cannot be one."""
     if value is not None:
@@ -206,10 +223,15 @@ def address(_context: click.Context, _parameter: click.Parameter, value: str | N
     type=click.Path(path_type=Path, readable=False),
     help="Configuration file [/etc/mailwatch/mailwatch.toml].",
 )
-@click.option("--log", "log_path", type=click.Path(path_type=Path, readable=False), help="The log to read.")
+@click.option(
+    "--log", "log_path", type=click.Path(path_type=Path, readable=False), callback=not_empty, help="The log to read."
+)
 @click.option("--web.listen-address", "listen", callback=address, help="Address and port of /metrics.")
 @click.option(
-    "--state-dir", type=click.Path(path_type=Path, readable=False), help="Where to remember what was counted."
+    "--state-dir",
+    type=click.Path(path_type=Path, readable=False),
+    callback=not_empty,
+    help="Where to remember what was counted.",
 )
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True)
 def run(config: Path | None, log_path: Path | None, listen: str | None, state_dir: Path | None, log_level: str) -> None:
@@ -217,8 +239,10 @@ def run(config: Path | None, log_path: Path | None, listen: str | None, state_di
 
     Finds Postfix, its log and its queue by itself. SIGHUP reads the configuration again.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to read again
     os.umask(0o077)
     log_to_stderr(log_level)
+    allow_many_files()
     absolute = None if log_path is None else Path(os.path.abspath(log_path))  # noqa: PTH100 - keeps a symlink's own name
     overrides = Overrides(
         log_path=absolute, listen=listen, state_dir=None if state_dir is None else state_dir.absolute()

@@ -1,0 +1,168 @@
+"""The file the state lies in: opened, checked, migrated; told apart when it is damaged, newer, or not ours.
+
+How it fails
+    StateUnwritable   the disk is full, read-only or failing, or the database is locked: try again later
+    StateDamaged      the file is no database any more
+    StateNewer        a newer mailwatch wrote it: this one must not touch it
+    StateNotOurs      another program's database lies at this path
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from typing import TYPE_CHECKING, Final
+
+from mailwatch.schema import APPLICATION_ID, MIGRATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NAME: Final = "state.db"
+BUSY_MILLISECONDS: Final = 2000
+DAMAGED_KEPT: Final = 3
+UNWRITABLE: Final = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN,
+     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL}
+)  # fmt: skip
+DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+class StateError(Exception):
+    """The state database cannot be used; the text says why, for people."""
+
+
+class StateUnwritable(StateError):  # noqa: N818 - the words of this house: what the state is, not that it is an error
+    """Nothing was written; the same may work later."""
+
+
+class StateDamaged(StateError):  # noqa: N818
+    """The file is not a sound database."""
+
+
+class StateNewer(StateError):  # noqa: N818
+    """The file was written by a newer mailwatch."""
+
+
+class StateNotOurs(StateError):  # noqa: N818
+    """The file is a database of another program."""
+
+
+@contextlib.contextmanager
+def told_plainly(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into the ones this file promises; a bug in our own SQL stays what it is."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in DAMAGED:
+            msg = f"state database {path} is damaged ({error})"
+            raise StateDamaged(msg) from error
+        if code in UNWRITABLE:
+            msg = f"cannot write the state database {path} ({error})"
+            raise StateUnwritable(msg) from error
+        raise
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode of the file; None when it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def connect(path: Path, now: float) -> sqlite3.Connection:
+    """A connection to the sound, current database at ``path``, created or migrated where needed."""
+    try:
+        path.touch(mode=0o600)
+    except OSError as error:
+        msg = f"cannot write the state database {path} ({error.strerror or error})"
+        raise StateUnwritable(msg) from error
+    with told_plainly(path):
+        connection = sqlite3.connect(path, isolation_level=None, cached_statements=64)
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+            refuse_foreign(path, connection)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA cache_size = -4096")
+            connection.execute("PRAGMA journal_size_limit = 4194304")
+            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if verdict != "ok":
+                msg = f"state database {path} is damaged ({verdict})"
+                raise StateDamaged(msg)
+            migrate(connection, begun_anew_at=now if damaged_before(path) else None)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def refuse_unusable(folder: Path) -> None:
+    """Raise StateNewer or StateNotOurs where the state is not ours to write; any other trouble is for later."""
+    path = folder / NAME
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(read_only(path)) as connection:
+        refuse_foreign(path, connection)
+
+
+def read_only(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write. Raises sqlite3.Error."""
+    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+
+
+def refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
+    """Raise unless the database is empty or ours and of a version we know."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if tables and application != APPLICATION_ID:
+        msg = f"{path} is a database of another program: set another state_dir"
+        raise StateNotOurs(msg)
+    if version > len(MIGRATIONS):
+        msg = (
+            f"state database {path} was written by a newer mailwatch "
+            f"(schema {version}, this one knows {len(MIGRATIONS)}): "
+            "install that version again, or set another state_dir to begin anew"
+        )
+        raise StateNewer(msg)
+
+
+def migrate(connection: sqlite3.Connection, begun_anew_at: float | None) -> None:
+    """Bring the database to the newest version, step by step."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in statements:
+            connection.execute(statement)
+        if number == 1:
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            if begun_anew_at is not None:
+                # in the transaction that makes the file: a crash right after must not forget that there was a gap
+                connection.execute("INSERT INTO fact VALUES ('begun_anew_at', ?)", (begun_anew_at,))
+                connection.execute("INSERT INTO counter VALUES ('log_gaps', '[\"state-damaged\"]', 1)")
+        connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("COMMIT")
+
+
+def damaged_before(path: Path) -> bool:
+    """Whether a damaged database has been kept aside here."""
+    return any(path.parent.glob(f"{path.name}.damaged-*"))
+
+
+def keep_aside(path: Path, now: float) -> Path:
+    """Rename the database and what belongs to it, so that it can be looked at; only the newest few are kept."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    for suffix in ("-wal", "-shm", ""):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+    aside.touch(mode=0o600)  # where there was nothing left to rename it tells that something went before
+    kept = sorted(path.parent.glob(f"{path.name}.damaged-*Z"))
+    for old in kept[:-DAMAGED_KEPT]:
+        for suffix in ("-wal", "-shm", ""):
+            old.with_name(old.name + suffix).unlink(missing_ok=True)
+    return aside

@@ -28,7 +28,7 @@ from mailwatch.event import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
 Labels = tuple[str, ...]
 Series = tuple[str, Labels]
@@ -143,7 +143,7 @@ class Delta:
 
 def queued_messages(events: Iterable[Event]) -> set[MessageKey]:
     """The messages of which a fold must know whether they are open already."""
-    return {(event.origin.instance, event.queue_id) for event in events if isinstance(event, Queued)}
+    return {(event.origin.instance, event.queue_id) for event in events if type(event) is Queued}
 
 
 _ATTEMPTS: Final[dict[tuple[str, str], Series]] = {
@@ -154,11 +154,9 @@ _OTHERS: Final[dict[str, Series]] = {program: ("other_events", (program,)) for p
 _QUEUED: Final[Series] = ("messages_queued", ())
 _REMOVED: Final[Series] = ("messages_removed", ())
 _EXPIRED: Final[Series] = ("messages_expired", ())
-_HELD: Final[Series] = ("messages_held", ())
-_DELETED: Final[Series] = ("messages_deleted", ())
 
 
-def _attempt(event: Delivery) -> Series:
+def _attempt(_delta: Delta, event: Delivery, _known: Collection[MessageKey]) -> Series:
     program, status = event.origin.program, event.status
     series = _ATTEMPTS.get((program, status))
     if series is not None:
@@ -166,19 +164,62 @@ def _attempt(event: Delivery) -> Series:
     return _ATTEMPTS[program if program in AGENTS else "other", status if status in STATUSES else "other"]
 
 
-def _queued(delta: Delta, event: Queued, known: Collection[MessageKey]) -> bool:
-    """Open the message; say whether it is new. ``queue active`` is logged again at every retry."""
+def _other(_delta: Delta, event: Other, _known: Collection[MessageKey]) -> Series:
+    return _OTHERS.get(event.origin.program, _OTHER)
+
+
+def _received(_delta: Delta, event: Received, _known: Collection[MessageKey]) -> Series:
+    return _RECEIVED.get(event.origin.program, _RECEIVED_BY_OTHER)
+
+
+def _expired(_delta: Delta, _event: Expired, _known: Collection[MessageKey]) -> Series:
+    return _EXPIRED
+
+
+def _queued(delta: Delta, event: Queued, known: Collection[MessageKey]) -> Series | None:
+    """Open the message, if it is new. ``queue active`` is logged again at every retry."""
     key = (event.origin.instance, event.queue_id)
     if key in delta.opened or (key in known and key not in delta.closed):
-        return False
+        return None
     delta.opened[key] = OpenMessage(event.sender, event.size, event.nrcpt, event.at)
-    return True
+    return _QUEUED
 
 
-def _closed(delta: Delta, instance: str, queue_id: str) -> None:
+def _removed(delta: Delta, event: Removed, _known: Collection[MessageKey]) -> Series:
+    _close(delta, (event.origin.instance, event.queue_id))
+    return _REMOVED
+
+
+def _held(delta: Delta, event: Held, _known: Collection[MessageKey]) -> None:
+    # postsuper names messages one by one, with ALL none of them, and counts them in its closing line: only that counts
+    delta.count("messages_held", event.at, number=event.messages or 0)
+
+
+def _deleted(delta: Delta, event: Deleted, _known: Collection[MessageKey]) -> None:
+    delta.count("messages_deleted", event.at, number=event.messages or 0)
+    if event.queue_id is not None:
+        _close(delta, (event.origin.instance, event.queue_id))
+
+
+def _close(delta: Delta, key: MessageKey) -> None:
     # what this delta opened is not stored yet: nothing to forget. An older one with its ID is in closed already
-    if delta.opened.pop((instance, queue_id), None) is None:
-        delta.closed.add((instance, queue_id))
+    if delta.opened.pop(key, None) is None:
+        delta.closed.add(key)
+
+
+_OTHER: Final = _OTHERS["other"]
+_RECEIVED_BY_OTHER: Final = _RECEIVED["other"]
+_TOLD: Final[dict[type, Callable[..., Series | None]]] = {
+    Delivery: _attempt,
+    Other: _other,
+    Queued: _queued,
+    Removed: _removed,
+    Received: _received,
+    Expired: _expired,
+    Held: _held,
+    Deleted: _deleted,
+}
+"""What each kind of event does to the open messages, and the series that grows by one for it, if any."""
 
 
 def fold(delta: Delta, events: Iterable[Event], known: Collection[MessageKey]) -> None:
@@ -187,41 +228,26 @@ def fold(delta: Delta, events: Iterable[Event], known: Collection[MessageKey]) -
     ``known`` are those of ``queued_messages(events)`` that were open before the delta began.
     """
     begin = end = 0.0
-    counted: Counter[Series] = Counter()
+    newest = delta.last_event_at
+    told: list[Series] = []
+    tell = told.append
     for event in events:
         at = event.at
         if not begin <= at < end:
+            _add(delta, begin, told)
             begin = at // 60 * 60
             end = begin + 60
-            counted = delta.minute(int(begin) // 60)
-        series, number = _told(delta, event, known)
-        counted[series] += number
-        if at > delta.last_event_at:  # noqa: PLR1730 - max() costs a call for every event
-            delta.last_event_at = at
+        series = _TOLD[type(event)](delta, event, known)
+        if series is not None:
+            tell(series)
+        if at > newest:  # noqa: PLR1730 - max() costs a call for every event
+            newest = at
+    _add(delta, begin, told)
+    delta.last_event_at = newest
 
 
-def _told(delta: Delta, event: Event, known: Collection[MessageKey]) -> tuple[Series, int]:
-    """Note what an event does to the open messages; its series, and by how much that grows."""
-    if isinstance(event, Other):
-        return _OTHERS.get(event.origin.program) or _OTHERS["other"], 1
-    if isinstance(event, Delivery):
-        return _attempt(event), 1
-    if isinstance(event, Queued):
-        return _QUEUED, int(_queued(delta, event, known))
-    if isinstance(event, Removed):
-        _closed(delta, event.origin.instance, event.queue_id)
-        return _REMOVED, 1
-    if isinstance(event, Received):
-        return _RECEIVED.get(event.origin.program) or _RECEIVED["other"], 1
-    if isinstance(event, Expired):
-        return _EXPIRED, 1
-    return _told_by_postsuper(delta, event)
-
-
-def _told_by_postsuper(delta: Delta, event: Held | Deleted) -> tuple[Series, int]:
-    """It names messages one by one, or with ALL none of them, and counts them in its closing line: only that counts."""
-    if isinstance(event, Held):
-        return _HELD, event.messages or 0
-    if event.queue_id is not None:
-        _closed(delta, event.origin.instance, event.queue_id)
-    return _DELETED, event.messages or 0
+def _add(delta: Delta, at: float, told: list[Series]) -> None:
+    """Count what was told about the minute of ``at`` (seconds)."""
+    if told:
+        delta.minute(int(at) // 60).update(told)
+        told.clear()

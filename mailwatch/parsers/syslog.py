@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
 T = TypeVar("T")
 
@@ -123,25 +123,28 @@ class Envelope(Generic[T]):
         self._reference = reference
         self._stamps.clear()
 
+    def opened(self, lines: Iterable[str]) -> Iterator[tuple[float, T, str] | None]:
+        """What ``open`` says of each line that is not blank."""
+        stamps, seconds, writers = self._stamps.get, self._seconds.get, self._writers.get
+        for line in lines:
+            # stamps and writers come again and again: a few look-ups and no call for almost every line
+            head, separator, message = line.partition("]: ")
+            at, writer = stamps(head[:16]), writers(head[16:])
+            if at is None and head[19:20] == ".":
+                # 2026-11-22T06:22:33.637413+00:00: only the microseconds are new in every line
+                second, fraction, writer = seconds(head[:20] + head[26:33]), head[20:26], writers(head[33:])
+                if second is not None and fraction.isdigit() and fraction.isascii():
+                    at = (second * MICROSECONDS + int(fraction)) / MICROSECONDS
+            if at is not None and writer is not None and separator:
+                yield at, writer, message
+            elif line:
+                yield self.open(line)
+
     def open(self, line: str) -> tuple[float, T, str] | None:
         """Time (seconds, UTC), writer and message of a line; None when it has no envelope that we know."""
         at = self._stamps.get(line[:16])
-        if at is None:
-            return self._stamped_otherwise(line)
-        writer_text, separator, message = line[16:].partition("]: ")
-        writer = self._writers.get(writer_text)
-        if writer is None or not separator:
-            return self._unnamed(at, line, 16)
-        return at, writer, message
-
-    def _stamped_otherwise(self, line: str) -> tuple[float, T, str] | None:
-        """A line whose stamp was not seen before, or is of another form."""
-        if line[19:20] == ".":
-            # 2026-11-22T06:22:33.637413+00:00: only the microseconds are new in every line
-            second = self._seconds.get(line[:20] + line[26:33])
-            fraction = line[20:26]
-            if second is not None and fraction.isascii() and fraction.isdigit():
-                return self._named((second * MICROSECONDS + int(fraction)) / MICROSECONDS, line, 33)
+        if at is not None:
+            return self._named(at, line, 16)
         first = line[:1]
         if first == "<":
             return self._prioritised(line)

@@ -33,6 +33,8 @@ STARTED: Final = "file:start:"
 MINUTE, HOUR = 60, 3600
 KEPT: Final = {MINUTE: 26 * 3600, HOUR: 35 * 86400}
 """Seconds for which the buckets of each width are kept."""
+OPEN_IN_MEMORY: Final = 20_000
+"""Up to so many open messages are known without asking the database."""
 OPEN_MESSAGES: Final = 100_000
 """So many open messages are remembered; the ones seen first are dropped beyond."""
 AT_ONCE: Final = 1 << 40
@@ -58,6 +60,7 @@ class Store:
         self._pruned_at = 0.0
         self._file = identity(path)
         self._open_messages = open_messages(path, connection)
+        self._open = few_open(connection)
 
     @classmethod
     def open(cls, folder: Path, now: float) -> Store:
@@ -114,6 +117,8 @@ class Store:
 
     def open_among(self, keys: Iterable[MessageKey]) -> set[MessageKey]:
         """Which of these messages are open."""
+        if self._open is not None:
+            return self._open.intersection(keys)
         instances: dict[str, list[str]] = {}
         for instance, queue_id in keys:
             instances.setdefault(instance, []).append(queue_id)
@@ -151,6 +156,11 @@ class Store:
             if pruned:
                 prune(connection, now)
         self._open_messages += changed - dropped
+        if self._open is not None:
+            self._open -= delta.closed
+            self._open.update(delta.opened)
+            if dropped or len(self._open) > OPEN_IN_MEMORY:
+                self._open = few_open(self._connection)
         if pruned:
             self._pruned_at = now
 
@@ -174,6 +184,13 @@ def known_logs(folder: Path) -> set[Path]:
     except sqlite3.Error:
         return set()
     return {Path(key.removeprefix(STARTED)) for key in keys}
+
+
+def few_open(connection: sqlite3.Connection) -> set[MessageKey] | None:
+    """The open messages where they are few; None where they are many, for memory is worth more than time."""
+    found = connection.execute("SELECT instance, queue_id FROM open_message LIMIT ?", (OPEN_IN_MEMORY + 1,))
+    few: set[MessageKey] = set(found)
+    return few if len(few) <= OPEN_IN_MEMORY else None
 
 
 def write_counters(connection: sqlite3.Connection, totals: Mapping[Series, int]) -> None:

@@ -108,6 +108,23 @@ def test_open_messages_are_remembered_until_they_are_closed(tmp_path: Path) -> N
     assert Store.open(tmp_path, NOW)._open_messages == 2
 
 
+@pytest.mark.parametrize("in_memory", [0, 3, 20_000])
+def test_which_messages_are_open_is_known_with_and_without_memory(
+    tmp_path: Path, in_memory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "OPEN_IN_MEMORY", in_memory)
+    monkeypatch.setattr(store_module, "OPEN_MESSAGES", 8)
+    store = Store.open(tmp_path, NOW)
+    keys = [("postfix", f"A{number:05}") for number in range(12)]
+    for number, key in enumerate(keys):
+        store.commit(Delta(opened={key: OpenMessage("", 1, 1, NOW + number)}), {}, NOW)
+    store.commit(Delta(closed={keys[6]}), {}, NOW)
+    expected = {*keys[4:6], *keys[7:]}
+    assert store.open_among(keys) == expected
+    store.close()
+    assert Store.open(tmp_path, NOW).open_among(keys) == expected
+
+
 def test_too_many_open_messages_drop_the_oldest_and_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "OPEN_MESSAGES", 10)
     store = Store.open(tmp_path, NOW)

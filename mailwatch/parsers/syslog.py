@@ -26,10 +26,12 @@ MONTHS: Final = {
 }
 DAY_SECONDS: Final = 86400.0
 REMEMBERED: Final = 4096
+LEAP: Final = 60
+"""The number of a leap second, 23:59:60: the same instant as 00:00:00."""
 MICROSECONDS: Final = 1_000_000
 
 # Nov 22 06:13:04
-TRADITIONAL: Final = re.compile(r"([A-Z][a-z]{2}) ([ 0-9][0-9]) ([0-9]{2}):([0-9]{2}):([0-9]{2}) ")
+TRADITIONAL: Final = re.compile(r"(([A-Z][a-z]{2}) ([ 0-9][0-9]) ([0-9]{2}:[0-9]{2})):([0-9]{2}) ")
 # 2026-11-22T06:22:33.637413+00:00   2026-11-22T06:22:33Z   2026-11-22T06:22:33+0100
 RFC3339: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})"
@@ -57,19 +59,16 @@ class Tag(NamedTuple):
     pid: int | None
 
 
-def epoch(year: int, stamp: tuple[int, int, int, int, int], zone: tzinfo | None) -> float | None:
-    """Seconds since the epoch of (month, day, hour, minute, second), or None when that year has no such day."""
-    month, day, hour, minute, second = stamp
+def epoch(year: int, minute: tuple[int, int, int, int], zone: tzinfo | None) -> float | None:
+    """Seconds since the epoch of (month, day, hour, minute), or None when that year has no such minute."""
     try:
-        # second 60 is a leap second; 2026-06-30 23:59:60 is the same instant as 00:00:00
-        at = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=zone)
-        return at.timestamp() + (second == 60)
+        return datetime(year, *minute, tzinfo=zone).timestamp()
     except (ValueError, OverflowError, OSError):
         return None
 
 
-def nearest_past(stamp: tuple[int, int, int, int, int], reference: float, zone: tzinfo | None) -> float | None:
-    """The latest time with this stamp that is not more than a day after ``reference``.
+def nearest_past(minute: tuple[int, int, int, int], reference: float, zone: tzinfo | None) -> float | None:
+    """The latest such minute (month, day, hour, minute) that is not more than a day after ``reference`` (seconds).
 
     A day's grace, because the writer's clock may be ahead: without it a line stamped ``Jan  1 00:00:01``
     and read one second before midnight would be a year old. Nine years back reach the last 29 February.
@@ -80,7 +79,7 @@ def nearest_past(stamp: tuple[int, int, int, int, int], reference: float, zone: 
     except (ValueError, OverflowError, OSError):
         return None
     for year in range(newest.year, newest.year - 9, -1):
-        at = epoch(year, stamp, zone)
+        at = epoch(year, minute, zone)
         if at is not None and at <= latest:
             return at
     return None
@@ -115,6 +114,7 @@ class Envelope(Generic[T]):
         self._zone = zone
         self._reference = 0.0
         self._stamps: dict[str, float] = {}
+        self._minutes: dict[str, float | None] = {}
         self._seconds: dict[str, int] = {}
         self._writers: dict[str, T] = {}
 
@@ -122,6 +122,7 @@ class Envelope(Generic[T]):
         """Begin a block. Remembered stamps go: a stamp without a year means another year in a year's time."""
         self._reference = reference
         self._stamps.clear()
+        self._minutes.clear()
 
     def opened(self, lines: Iterable[str]) -> Iterator[tuple[float, T, str] | None]:
         """What ``open`` says of each line that is not blank."""
@@ -191,16 +192,23 @@ class Envelope(Generic[T]):
         if found is None:
             # a container's output: no stamp, so the time is that of reading
             return self._unnamed(self._reference, line, start)
-        month = MONTHS.get(found[1])
-        if month is None:
+        minute, second = found[1], int(found[5])
+        if minute not in self._minutes:
+            self._minutes[minute] = self._begin_of(found)
+        begin = self._minutes[minute]
+        if begin is None or second > LEAP:
             return None
-        stamp = (month, int(found[2]), int(found[3]), int(found[4]), int(found[5]))
-        at = nearest_past(stamp, self._reference, self._zone)
-        if at is None:
-            return None
+        at = begin + second
         if start == 0:
             self._stamps[line[:16]] = at
         return self._named(at, line, found.end())
+
+    def _begin_of(self, found: re.Match[str]) -> float | None:
+        """When the minute of a traditional stamp began; None when there is no such minute."""
+        month = MONTHS.get(found[2])
+        if month is None:
+            return None
+        return nearest_past((month, int(found[3]), int(found[4][:2]), int(found[4][3:])), self._reference, self._zone)
 
     def _prioritised(self, line: str) -> tuple[float, T, str] | None:
         found = PRIORITY.match(line)

@@ -23,7 +23,6 @@ from pygtail import Pygtail
 
 NAME: Final = "totals.db"
 POLL: Final = 0.2
-# the bytes of a gz come as bytes, those of a plain file as text
 DELIVERY: Final = re.compile(
     r"\0*[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} [^ ]+ postfix/smtp\[[0-9]+\]: [0-9A-F]+: "
     r"to=<[^>]*>, orig_to=<seq([0-9]+)@torture\.example>, .*? status=([a-z]+) \("
@@ -45,6 +44,7 @@ class Totals:
 
     def count(self, line: str | bytes) -> None:
         """Count a line if it is a delivery attempt."""
+        # pygtail hands out what lies in a gz as bytes
         text = line.decode("latin-1") if isinstance(line, bytes) else line
         found = DELIVERY.match(text)
         if found is not None:

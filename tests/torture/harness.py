@@ -101,15 +101,14 @@ class _Run:
         log.parent.mkdir()
         if any(kind.startswith("olddir") for kind in options.kinds):
             (log.parent / OLDDIR).mkdir()
-        seed = options.seed
         self._ledger = Ledger()
-        self._writer = Writer(log, self._ledger, lines=options.lines, rate=options.rate, seed=seed)
+        self._writer = Writer(log, self._ledger, lines=options.lines, rate=options.rate, seed=options.seed)
         self._ground = Ground(
             log=log,
             olddir=log.parent / OLDDIR,
             writer=self._writer,
             ledger=self._ledger,
-            random=Random(f"rotations {seed}"),
+            random=Random(f"rotations {options.seed}"),
         )
         self._victim = Victim(options.agent.arguments(log, state, self._port), options.folder / "agent.txt")
         self._watch = Watch(self._ask, options.agent.counter, self._ledger, self._note)
@@ -118,7 +117,7 @@ class _Run:
         self._lives = Lives(
             self._victim,
             self._port,
-            Random(f"lives {seed}"),
+            Random(f"lives {options.seed}"),
             ends=(options.kills, options.crash_points),
             rotation=self._rotations.begun,
             ledger=self._ledger,

@@ -89,6 +89,10 @@ def test_every_dependency_has_its_reason() -> None:
         assert re.search(rf"\*\*[^*]*\b{re.escape(name)}\b[^*]*\*\*", decisions), f"{name}: say why under Decisions"
 
 
+def test_no_figure_is_still_to_be_filled_in() -> None:
+    assert not re.search(r"[A-Z]+_FIGURES|FIGURES_[A-Z]+|TODO", README)
+
+
 def test_the_two_lines_are_what_ci_runs() -> None:
     lines = re.findall(r"```sh\n(.*?)\n```", README, re.DOTALL)
     assert lines == [

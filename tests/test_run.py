@@ -274,7 +274,7 @@ def test_a_hang_up_while_it_starts_does_not_end_it(tmp_path: Path) -> None:
     hanging_up, sent = threading.Event(), threading.Event()
 
     def hang_up() -> None:
-        while not hanging_up.wait(0.01):
+        while not hanging_up.wait(0.001):
             if agent.process is not None and is_ignored(agent.process.pid, signal.SIGHUP):
                 agent.process.send_signal(signal.SIGHUP)
                 sent.set()

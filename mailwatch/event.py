@@ -5,7 +5,7 @@ arithmetic. Every time is in seconds since the epoch, UTC; every address is as P
 and the null sender is the empty string. What the line did not say is None.
 
 Events are named tuples, not dataclasses: millions are made while catching up, and a frozen
-dataclass costs four times as much to make (measured: 1.3 us against 0.3 us for a delivery).
+dataclass costs five times as much to make (measured for a delivery: 0.83 us against 0.17 us).
 """
 
 from __future__ import annotations

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 RECORDING: Final = "relay-outage.log"
 STARTS_WITHIN: Final = 15.0
-STAMP: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]+) ")
 COUNTED: Final = re.compile(r'mailwatch_delivery_attempts_total\{agent="([a-z]+)",status="([a-z]+)"\} ([0-9.e+]+)')
 PREFERRED: Final = 10154
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-COMPRESSIONS: Final = (".gz", ".xz", ".bz2", ".zst")
 _NUMBER: Final = r"\.[0-9]{1,5}"
 # -20261122  .20261122  -2026112206  -20261122-1795327024  -2026-11-22  -20261122-061704
 _DATE: Final = r"[-.][0-9]{4}-?[0-9]{2}-?[0-9]{2}(?:[-_T]?[0-9]{2,10}(?:[-:]?[0-9]{2}){0,2})?"

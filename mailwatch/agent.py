@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from mailwatch.database import StateDamaged, StateUnwritable
 from mailwatch.pulse import Seen, looked
 from mailwatch.store import Store
-from mailwatch.tally import Delta, fold, queued_messages
+from mailwatch.tally import Delta, fold, passed_series
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -150,8 +150,10 @@ class Agent:
         if not batch.block:
             return
         parsed = self._parser.parse(batch.block, batch.written_at)
-        known = store.open_among(queued_messages(parsed.events))
-        fold(delta, parsed.events, known)
+        fold(delta, parsed.events, store.open_among(parsed.events))
+        for (kind, program), number in parsed.passed.items():
+            name, labels = passed_series(kind, program)
+            delta.count(name, now, labels, number)
         delta.count("log_lines", now, number=parsed.lines + batch.overlong)
         delta.count("log_foreign_lines", now, number=parsed.foreign)
         delta.count("log_unparsed_lines", now, number=parsed.unparsed)

@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import choose_encoder
 
 from mailwatch import __version__
-from mailwatch.store import Snapshot, read_snapshot
-from mailwatch.tally import COUNTERS
+from mailwatch.counters import COUNTERS
+from mailwatch.delays import BOUNDS, MICROSECONDS, STAGES
+from mailwatch.store import SUM, Snapshot, read_snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,6 +38,23 @@ def counters(snapshot: Snapshot) -> Iterator[Metric]:
         for labels in definition.every():
             family.add_metric(labels, snapshot.counters.get((definition.name, labels), 0))
         yield family
+
+
+def delays(snapshot: Snapshot) -> Metric:
+    """How long delivered mail took, by stage."""
+    family = HistogramMetricFamily(
+        PREFIX + "delivery_delay_seconds",
+        "Seconds a delivered recipient's mail took, once per recipient, by stage.",
+        labels=["stage"],
+    )
+    for stage in STAGES:
+        reached = 0
+        buckets = []
+        for number, bound in enumerate((*map(str, BOUNDS), "+Inf")):
+            reached += snapshot.delays.get((stage, number), 0)
+            buckets.append((bound, reached))
+        family.add_metric([stage], buckets, snapshot.delays.get((stage, SUM), 0) / MICROSECONDS)
+    return family
 
 
 def gauges(snapshot: Snapshot | None, pulse: Pulse) -> Iterator[Metric]:
@@ -83,6 +101,7 @@ class StateCollector:
         snapshot = read_snapshot(self._state_dir())
         if snapshot is not None:
             yield from counters(snapshot)
+            yield delays(snapshot)
         yield from gauges(snapshot, self._pulse)
 
 

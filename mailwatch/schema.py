@@ -28,4 +28,12 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         ) WITHOUT ROWID""",
         "CREATE INDEX open_message_first_seen ON open_message (first_seen)",
     ),
+    (
+        # how a message will end as far as is known: sent, bounced or expired
+        "ALTER TABLE open_message ADD COLUMN ends TEXT NOT NULL DEFAULT 'sent'",
+        # bucket: the number of the upper bound (delays.py); -1 is the sum, in microseconds
+        """CREATE TABLE delay (
+            stage TEXT NOT NULL, bucket INTEGER NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (stage, bucket)
+        ) WITHOUT ROWID""",
+    ),
 )

@@ -22,11 +22,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.database import NAME, StateDamaged, connect, identity, keep_aside, read_only, told_plainly
+from mailwatch.delays import histogram
+from mailwatch.tally import SENT, touched
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from mailwatch.tally import Delta, MessageKey, Series
+    from mailwatch.counters import Series
+    from mailwatch.delays import Texts
+    from mailwatch.event import Event
+    from mailwatch.tally import Delta, Known, MessageKey
 
 STARTED: Final = "file:start:"
 """The keys under which a source notes that it has begun to read a file."""
@@ -37,6 +42,8 @@ OPEN_IN_MEMORY: Final = 20_000
 """Up to so many open messages are known without asking the database."""
 OPEN_MESSAGES: Final = 100_000
 """So many open messages are remembered; the ones seen first are dropped beyond."""
+SUM: Final = -1
+"""The bucket in which a histogram's sum stands."""
 AT_ONCE: Final = 1 << 40
 """No counter grows by more in one commit: what a log says is not to overflow what SQLite counts."""
 
@@ -46,6 +53,7 @@ class Snapshot:
     """What was committed, at one instant."""
 
     counters: Mapping[Series, int]
+    delays: Mapping[tuple[str, int], int]
     open_messages: int
     last_event_at: float | None
 
@@ -115,19 +123,19 @@ class Store:
             found = self._connection.execute("SELECT 1 FROM fact WHERE name = 'begun_anew_at'").fetchone()
         return found is not None
 
-    def open_among(self, keys: Iterable[MessageKey]) -> set[MessageKey]:
-        """Which of these messages are open."""
+    def open_among(self, events: Iterable[Event]) -> Known:
+        """The open messages, at least those that ``events`` are about, and how each will end."""
         if self._open is not None:
-            return self._open.intersection(keys)
+            return self._open
         instances: dict[str, list[str]] = {}
-        for instance, queue_id in keys:
+        for instance, queue_id in touched(events):
             instances.setdefault(instance, []).append(queue_id)
         with told_plainly(self.path):
             return {
-                (instance, row[0])
+                (instance, queue_id): end
                 for instance, queue_ids in instances.items()
-                for row in self._connection.execute(
-                    "SELECT queue_id FROM open_message "
+                for queue_id, end in self._connection.execute(
+                    "SELECT queue_id, ends FROM open_message "
                     "WHERE instance = ? AND queue_id IN (SELECT value FROM json_each(?))",
                     (instance, json.dumps(queue_ids)),
                 )
@@ -145,6 +153,7 @@ class Store:
             totals["open_messages_dropped", ()] += dropped
             write_counters(connection, totals)
             write_buckets(connection, delta, now)
+            write_delays(connection, delta.delays)
             write_positions(connection, positions)
             if delta.last_event_at:
                 connection.execute(
@@ -157,8 +166,10 @@ class Store:
                 prune(connection, now)
         self._open_messages += changed - dropped
         if self._open is not None:
-            self._open -= delta.closed
-            self._open.update(delta.opened)
+            for key in delta.closed:
+                self._open.pop(key, None)
+            self._open.update(dict.fromkeys(delta.opened, SENT))
+            self._open.update(delta.ends)
             if dropped or len(self._open) > OPEN_IN_MEMORY:
                 self._open = few_open(self._connection)
         if pruned:
@@ -186,10 +197,10 @@ def known_logs(folder: Path) -> set[Path]:
     return {Path(key.removeprefix(STARTED)) for key in keys}
 
 
-def few_open(connection: sqlite3.Connection) -> set[MessageKey] | None:
+def few_open(connection: sqlite3.Connection) -> dict[MessageKey, str] | None:
     """The open messages where they are few; None where they are many, for memory is worth more than time."""
-    found = connection.execute("SELECT instance, queue_id FROM open_message LIMIT ?", (OPEN_IN_MEMORY + 1,))
-    few: set[MessageKey] = set(found)
+    found = connection.execute("SELECT instance, queue_id, ends FROM open_message LIMIT ?", (OPEN_IN_MEMORY + 1,))
+    few = {(instance, queue_id): end for instance, queue_id, end in found}
     return few if len(few) <= OPEN_IN_MEMORY else None
 
 
@@ -217,15 +228,36 @@ def write_buckets(connection: sqlite3.Connection, delta: Delta, now: float) -> N
     )
 
 
+def write_delays(connection: sqlite3.Connection, delays: Texts) -> None:
+    """Add to the histograms."""
+    rows = [
+        (stage, bucket, value)
+        for stage, made in ((stage, histogram(texts)) for stage, texts in delays.items())
+        for bucket, value in ((SUM, made.microseconds), *enumerate(made.buckets))
+        if value
+    ]
+    connection.executemany(
+        "INSERT INTO delay VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value",
+        [(stage, bucket, min(value, AT_ONCE)) for stage, bucket, value in rows],
+    )
+
+
 def write_messages(connection: sqlite3.Connection, delta: Delta) -> int:
     """Forget the messages that were closed, remember those that were opened; by how many there are more now."""
     closed = connection.executemany(
         "DELETE FROM open_message WHERE instance = ? AND queue_id = ?", delta.closed
     ).rowcount
     opened = connection.executemany(
-        "INSERT OR REPLACE INTO open_message VALUES (?, ?, ?, ?, ?, ?)",
-        [(*key, *message) for key, message in delta.opened.items()],
+        "INSERT OR REPLACE INTO open_message VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (*key, message.sender, message.size, message.nrcpt, message.at, SENT)
+            for key, message in delta.opened.items()
+        ],
     ).rowcount
+    connection.executemany(
+        "UPDATE open_message SET ends = ? WHERE instance = ? AND queue_id = ?",
+        [(end, *key) for key, end in delta.ends.items()],
+    )
     return max(opened, 0) - max(closed, 0)
 
 
@@ -270,8 +302,14 @@ def read_snapshot(folder: Path) -> Snapshot | None:
                 (name, tuple(json.loads(labels))): value
                 for name, labels, value in connection.execute("SELECT name, labels, value FROM counter")
             }
+            delays = {
+                (stage, bucket): value
+                for stage, bucket, value in connection.execute("SELECT stage, bucket, value FROM delay")
+            }
             messages = connection.execute("SELECT count(*) FROM open_message").fetchone()[0]
             last = connection.execute("SELECT value FROM fact WHERE name = 'last_event_at'").fetchone()
     except sqlite3.Error:
         return None
-    return Snapshot(counters=counters, open_messages=messages, last_event_at=None if last is None else last[0])
+    return Snapshot(
+        counters=counters, delays=delays, open_messages=messages, last_event_at=None if last is None else last[0]
+    )

@@ -3,118 +3,68 @@
 Pure: the same events give the same delta, whatever blocks they came in, and nothing is remembered
 between deltas. Attempts, recipients and messages are three different things here and never mix:
 a message deferred fifty times is fifty attempts and one message.
+
+A message begins with its first ``queue active`` line and ends once: at every moment the messages queued are those
+that ended, by how, and those that are open. One of which the beginning was not seen is in neither.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import product
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from mailwatch.counters import EVENTS, RECEIVERS, Labels, Series
+from mailwatch.delays import Texts, observe
 from mailwatch.event import (
     AGENTS,
     PROGRAMS,
     STATUSES,
+    Connect,
     Deleted,
     Delivery,
+    Disconnect,
     Event,
     Expired,
     Held,
+    MessageId,
     Other,
     Queued,
     Received,
+    Released,
     Removed,
+    Requeued,
 )
+from mailwatch.record import NAMES, name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Iterable
 
-Labels = tuple[str, ...]
-Series = tuple[str, Labels]
-"""A counter's name and the values of its labels, in the order of its definition."""
+    Tell = Callable[[Series], None]
 
 MessageKey = tuple[str, str]
 """Instance and queue ID: each instance has queue IDs of its own, so the ID alone is not unique."""
 
-RECEIVERS: Final = ("smtpd", "pickup", "qmqpd", "other")
-GAPS: Final = (
-    "copytruncate", "missing-file", "archive-damaged", "cut", "rewritten", "state-damaged", "offset-unusable",
-)  # fmt: skip
+PASSED: Final = frozenset({Connect, Disconnect, MessageId, Received})
+"""Common lines that are only counted: nothing is remembered of what they say."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CounterDefinition:
-    """A counter, its labels with every value they can have, and what it counts."""
-
-    name: str
-    text: str
-    labels: tuple[tuple[str, tuple[str, ...]], ...] = ()
-
-    def every(self) -> Iterable[Labels]:
-        """Every combination of label values: all of them are shown at zero from the start."""
-        return product(*(values for _, values in self.labels))
-
-
-COUNTERS: Final[dict[str, CounterDefinition]] = {
-    definition.name: definition
-    for definition in (
-        CounterDefinition(name="log_lines", text="Lines read from the log, of all programs."),
-        CounterDefinition(name="log_foreign_lines", text="Lines of programs other than Postfix, skipped."),
-        CounterDefinition(
-            name="log_unparsed_lines", text="Lines without an envelope (time, program) that mailwatch knows."
-        ),
-        CounterDefinition(name="log_overlong_lines", text="Lines longer than 64 KiB, skipped."),
-        CounterDefinition(
-            name="log_gaps",
-            text="Times lines were lost, or may have been: copytruncate is a possible gap, the others are seen.",
-            labels=(("reason", GAPS),),
-        ),
-        CounterDefinition(
-            name="delivery_attempts",
-            text="Delivery attempts, one per recipient and try.",
-            labels=(("agent", AGENTS), ("status", STATUSES)),
-        ),
-        CounterDefinition(
-            name="messages_received",
-            text="Messages that came in, by the program that took them.",
-            labels=(("program", RECEIVERS),),
-        ),
-        CounterDefinition(
-            name="messages_queued", text="Messages that entered the queue; a retry does not count again."
-        ),
-        CounterDefinition(name="messages_removed", text="Messages the queue manager was done with."),
-        CounterDefinition(name="messages_expired", text="Messages given up because their time in the queue was over."),
-        CounterDefinition(name="messages_held", text="Messages an administrator put on hold."),
-        CounterDefinition(name="messages_deleted", text="Messages an administrator deleted from the queue."),
-        CounterDefinition(
-            name="open_messages_dropped", text="Open messages no longer remembered because there were too many."
-        ),
-        CounterDefinition(
-            name="other_events",
-            text="Postfix lines that no grammar reads, by program.",
-            labels=(("program", PROGRAMS),),
-        ),
-    )
-}
-
-
-class OpenMessage(NamedTuple):
-    """A message in the queue: from its first ``queue active`` line until it is removed or deleted."""
-
-    sender: str
-    size: int
-    recipients: int
-    first_seen: float
+SENT, BOUNCED, EXPIRED, DELETED, REQUEUED = "sent", "bounced", "expired", "deleted", "requeued"
 
 
 @dataclass(slots=True)
 class Delta:
-    """What a stretch of log adds to what is remembered; built by ``fold``, written whole or not at all."""
+    """What a stretch of log adds to what is remembered; built by ``fold``, written whole or not at all.
+
+    ``opened`` has the first ``queue active`` line of messages that are still open, ``closed`` those that were open
+    before and are no more, ``ends`` how open messages will end as far as was learned: sent, where it says nothing.
+    """
 
     minutes: dict[int, Counter[Series]] = field(default_factory=dict)
-    opened: dict[MessageKey, OpenMessage] = field(default_factory=dict)
+    opened: dict[MessageKey, Queued] = field(default_factory=dict)
     closed: set[MessageKey] = field(default_factory=set)
+    ends: dict[MessageKey, str] = field(default_factory=dict)
+    delays: Texts = field(default_factory=dict)
     last_event_at: float = 0.0
 
     def minute(self, number: int) -> Counter[Series]:
@@ -138,111 +88,156 @@ class Delta:
 
     def is_empty(self) -> bool:
         """Say whether there is nothing to remember."""
-        return not (self.minutes or self.opened or self.closed)
+        return not (self.minutes or self.opened or self.closed or self.ends)
 
 
-def queued_messages(events: Iterable[Event]) -> set[MessageKey]:
-    """The messages of which a fold must know whether they are open already."""
-    return {(event.origin.instance, event.queue_id) for event in events if type(event) is Queued}
-
+Known = Mapping[MessageKey, str]
+"""The messages that were open before a delta began, and how each will end as far as was known then."""
 
 _ATTEMPTS: Final[dict[tuple[str, str], Series]] = {
     (agent, status): ("delivery_attempts", (agent, status)) for agent in AGENTS for status in STATUSES
 }
 _RECEIVED: Final[dict[str, Series]] = {program: ("messages_received", (program,)) for program in RECEIVERS}
 _OTHERS: Final[dict[str, Series]] = {program: ("other_events", (program,)) for program in PROGRAMS}
+_EVENTS: Final[dict[str, Series]] = {name: ("log_events", (name,)) for name in EVENTS}
 _QUEUED: Final[Series] = ("messages_queued", ())
 _REMOVED: Final[Series] = ("messages_removed", ())
-_EXPIRED: Final[Series] = ("messages_expired", ())
+_ENDED: Final[dict[str, Series]] = {
+    end: ("messages_finished", (end,)) for end in (SENT, BOUNCED, EXPIRED, DELETED, REQUEUED)
+}
 
 
-def _attempt(_delta: Delta, event: Delivery, _known: Collection[MessageKey]) -> Series:
-    program, status = event.origin.program, event.status
-    series = _ATTEMPTS.get((program, status))
-    if series is not None:
-        return series
-    return _ATTEMPTS[program if program in AGENTS else "other", status if status in STATUSES else "other"]
+def touched(events: Iterable[Event]) -> set[MessageKey]:
+    """The messages of which a fold must know whether they are open."""
+    return {
+        (event.origin.instance, event.queue_id)
+        for event in events
+        if isinstance(event, Queued | Removed | Delivery | Expired | Deleted | Requeued) and event.queue_id
+    }
 
 
-def _other(_delta: Delta, event: Other, _known: Collection[MessageKey]) -> Series:
-    return _OTHERS.get(event.origin.program, _OTHER)
+def passed_series(kind: type, program: str) -> Series:
+    """The series of a common line of which only its kind is known."""
+    if kind is Received:
+        return _RECEIVED.get(program, _RECEIVED["other"])
+    return _EVENTS[NAMES[kind]]
 
 
-def _received(_delta: Delta, event: Received, _known: Collection[MessageKey]) -> Series:
-    return _RECEIVED.get(event.origin.program, _RECEIVED_BY_OTHER)
+def _attempt(event: Delivery) -> Series:
+    """The series of an attempt by a program, or with a status, that no closed set knows."""
+    agent, status = event.origin.program, event.status
+    return _ATTEMPTS[agent if agent in AGENTS else "other", status if status in STATUSES else "other"]
 
 
-def _expired(_delta: Delta, _event: Expired, _known: Collection[MessageKey]) -> Series:
-    return _EXPIRED
+def _will_end(delta: Delta, known: Known, key: MessageKey, end: str) -> None:
+    """Note how an open message will end. Once it has expired, that stays so."""
+    stored = key in known and key not in delta.closed
+    if key in delta.opened or stored:
+        before = delta.ends.get(key, known[key] if stored else SENT)
+        if before != EXPIRED:
+            delta.ends[key] = end
 
 
-def _queued(delta: Delta, event: Queued, known: Collection[MessageKey]) -> Series | None:
-    """Open the message, if it is new. ``queue active`` is logged again at every retry."""
-    key = (event.origin.instance, event.queue_id)
-    if key in delta.opened or (key in known and key not in delta.closed):
-        return None
-    delta.opened[key] = OpenMessage(event.sender, event.size, event.nrcpt, event.at)
-    return _QUEUED
-
-
-def _removed(delta: Delta, event: Removed, _known: Collection[MessageKey]) -> Series:
-    _close(delta, (event.origin.instance, event.queue_id))
-    return _REMOVED
-
-
-def _held(delta: Delta, event: Held, _known: Collection[MessageKey]) -> None:
-    # postsuper names messages one by one, with ALL none of them, and counts them in its closing line: only that counts
-    delta.count("messages_held", event.at, number=event.messages or 0)
-
-
-def _deleted(delta: Delta, event: Deleted, _known: Collection[MessageKey]) -> None:
-    delta.count("messages_deleted", event.at, number=event.messages or 0)
-    if event.queue_id is not None:
-        _close(delta, (event.origin.instance, event.queue_id))
-
-
-def _close(delta: Delta, key: MessageKey) -> None:
-    # what this delta opened is not stored yet: nothing to forget. An older one with its ID is in closed already
-    if delta.opened.pop(key, None) is None:
+def _close(delta: Delta, known: Known, key: MessageKey, end: str | None = None) -> Series | None:
+    """Forget a message; how it ended. One that was not known to be open has not begun either: None."""
+    if delta.opened.pop(key, None) is not None:
+        learned = delta.ends.pop(key, SENT)
+    elif key in known and key not in delta.closed:
         delta.closed.add(key)
+        learned = delta.ends.pop(key, known[key])
+    else:
+        return None
+    return _ENDED[end or learned]
 
 
-_OTHER: Final = _OTHERS["other"]
-_RECEIVED_BY_OTHER: Final = _RECEIVED["other"]
-_TOLD: Final[dict[type, Callable[..., Series | None]]] = {
-    Delivery: _attempt,
-    Other: _other,
+def _queued(delta: Delta, event: Queued, known: Known, tell: Tell) -> None:
+    # logged again at every retry
+    key = (event.origin.instance, event.queue_id)
+    if key not in delta.opened and (key not in known or key in delta.closed):
+        delta.opened[key] = event
+        tell(_QUEUED)
+
+
+def _removed(delta: Delta, event: Removed, known: Known, tell: Tell) -> None:
+    tell(_REMOVED)
+    ended = _close(delta, known, (event.origin.instance, event.queue_id))
+    if ended is not None:
+        tell(ended)
+
+
+def _expired(delta: Delta, event: Expired, known: Known, tell: Tell) -> None:
+    if event.queue_id is not None:
+        _will_end(delta, known, (event.origin.instance, event.queue_id), EXPIRED)
+    if event.sender is not None:  # postsuper only asks for it; the queue manager says that it was done
+        tell(("messages_expired", ()))
+
+
+def _by_hand(delta: Delta, event: Held | Released | Deleted | Requeued, known: Known, tell: Tell) -> None:
+    # postsuper names messages one by one, with ALL none of them, and counts them in its closing line: only that counts
+    name, end = _BY_HAND[type(event)]
+    delta.count(name, event.at, number=event.messages or 0)
+    if end is not None and event.queue_id is not None:
+        ended = _close(delta, known, (event.origin.instance, event.queue_id), end)
+        if ended is not None:
+            tell(ended)
+
+
+def _received(_delta: Delta, event: Received, _known: Known, tell: Tell) -> None:
+    if event.queue_id is not None:  # a proxy before the queue passes it on: it comes in again behind that
+        tell(passed_series(Received, event.origin.program))
+
+
+def _other(_delta: Delta, event: Other, _known: Known, tell: Tell) -> None:
+    tell(_OTHERS.get(event.origin.program, _OTHERS["other"]))
+
+
+def _named(_delta: Delta, event: Event, _known: Known, tell: Tell) -> None:
+    tell(_EVENTS[name_of(event)])
+
+
+_BY_HAND: Final[dict[type, tuple[str, str | None]]] = {
+    Held: ("messages_held", None),
+    Released: ("messages_released", None),
+    Deleted: ("messages_deleted", DELETED),
+    Requeued: ("messages_requeued", REQUEUED),
+}
+_TOLD: Final[dict[type, Callable[..., None]]] = {
     Queued: _queued,
     Removed: _removed,
-    Received: _received,
     Expired: _expired,
-    Held: _held,
-    Deleted: _deleted,
+    Received: _received,
+    Other: _other,
+    **dict.fromkeys(_BY_HAND, _by_hand),
 }
-"""What each kind of event does to the open messages, and the series that grows by one for it, if any."""
+"""What each kind of event does to the open messages, and to the counters; any other kind is counted by its name."""
 
 
-def fold(delta: Delta, events: Iterable[Event], known: Collection[MessageKey]) -> None:
-    """Add events to a delta.
-
-    ``known`` are those of ``queued_messages(events)`` that were open before the delta began.
-    """
+def fold(delta: Delta, events: Iterable[Event], known: Known) -> None:
+    """Add events to a delta; ``known`` has at least those of ``touched(events)`` that were open before it began."""
     begin = end = 0.0
     newest = delta.last_event_at
     told: list[Series] = []
-    tell = told.append
+    delivered: list[Delivery] = []
+    tell, told_of = told.append, _TOLD.get
     for event in events:
         at = event.at
         if not begin <= at < end:
             _add(delta, begin, told)
             begin = at // 60 * 60
             end = begin + 60
-        series = _TOLD[type(event)](delta, event, known)
-        if series is not None:
-            tell(series)
         if at > newest:  # noqa: PLR1730 - max() costs a call for every event
             newest = at
+        if type(event) is Delivery:
+            if event.status == SENT:
+                delivered.append(event)
+            elif event.status == BOUNCED:
+                _will_end(delta, known, (event.origin.instance, event.queue_id), BOUNCED)
+            tell(_ATTEMPTS.get((event.origin.program, event.status)) or _attempt(event))
+        else:
+            told_of(type(event), _named)(delta, event, known, tell)
     _add(delta, begin, told)
+    if delivered:
+        observe(delta.delays, delivered)
     delta.last_event_at = newest
 
 

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from mailwatch.event import Deleted, Delivery, Expired, Held, Other, Queued, Received, Relay, Removed
-from mailwatch.parsers.postfix import DELIVERY, PostfixParser
+from mailwatch.event import (
+    Complaint,
+    Connect,
+    Deleted,
+    Delivery,
+    Expired,
+    Held,
+    Other,
+    Queued,
+    Received,
+    Refusal,
+    Relay,
+    Removed,
+    Requeued,
+    Restriction,
+)
+from mailwatch.parsers.postfix import PostfixParser
+from mailwatch.parsers.postfix.delivery import DELIVERY, in_any_order
+from mailwatch.record import name_of
 
 if TYPE_CHECKING:
     from mailwatch.event import Event
@@ -36,9 +54,11 @@ def test_a_delivery_line_is_read_whole() -> None:
         + REST,
     )
     assert event[2:] == (
-        "3C8F4228CD3", "user@remote.example", "root", Relay("mx.remote.example", "192.0.2.7", 25), 1.2, "0.1/0.2/0.3/0.6",
+        "3C8F4228CD3", "user@remote.example", "root", "mx.remote.example[192.0.2.7]:25", "1.2", "0.1/0.2/0.3/0.6", None,
         "2.0.0", "sent", "250 2.0.0 Ok: queued as 9F8B2C",
     )  # fmt: skip
+    assert event.relay == Relay("mx.remote.example", "192.0.2.7", 25)
+    assert event.delay == 1.2
     assert event.delays == (0.1, 0.2, 0.3, 0.6)
 
 
@@ -105,21 +125,28 @@ def test_an_address_or_a_reply_cannot_pretend_to_be_a_status(message: str, recip
 
 
 @pytest.mark.parametrize(
-    ("program", "message"),
+    ("program", "message", "kind"),
     [
-        ("cleanup", "ABCDEF: message-id=<evil, status=sent (250)>"),
-        ("cleanup", "ABCDEF: to=<a@b.example>, relay=none, delay=1, dsn=2.0.0, status=sent (from a header check)"),
-        ("smtpd", "ABCDEF: to=<a@b.example>, relay=none, delay=1, dsn=2.0.0, status=sent (from a stranger)"),
-        ("smtpd", "NOQUEUE: reject: RCPT from x[192.0.2.1]: 554 5.7.1 <a@b>: no; to=<a@b>, status=sent (x)"),
-        ("smtp", "warning: ABCDEF: to=<a@b.example>, relay=none, delay=1, dsn=2.0.0, status=sent (x)"),
-        ("smtp", "host mx[192.0.2.1] said: ABCDEF: to=<a@b.example>, status=sent (x)"),
-        ("smtp", "ABCDEF: host mx[192.0.2.1] refused to talk to me: 554 to=<a@b.example>, status=sent (x)"),
-        ("qmgr", "ABCDEF: from=<a>, size=1, nrcpt=1 (queue active), status=expired, returned to sender"),
-        ("smtpd", "disconnect from client=[1.2.3.4]: ABCDEF: client=x[192.0.2.1]"),
+        ("cleanup", "ABCDEF: message-id=<evil, status=sent (250)>", "message-id"),
+        ("cleanup", "ABCDEF: reject: header To: x, to=<a@b.example>, status=sent (x) from local; from=<a@b.example>: no", "rejected"),
+        ("smtpd", "ABCDEF: to=<a@b.example>, relay=none, delay=1, dsn=2.0.0, status=sent (from a stranger)", "other"),
+        ("smtpd", "NOQUEUE: reject: RCPT from x[192.0.2.1]: 554 5.7.1 <a@b>: no; to=<a@b>, status=sent (x)", "rejected"),
+        ("smtp", "warning: ABCDEF: to=<a@b.example>, relay=none, delay=1, dsn=2.0.0, status=sent (x)", "warning"),
+        ("smtp", "host mx[192.0.2.1] said: ABCDEF: to=<a@b.example>, status=sent (x)", "other"),
+        ("smtp", "ABCDEF: host mx[192.0.2.1] refused to talk to me: 554 to=<a@b.example>, status=sent (x)", "rejected"),
+        ("qmgr", "ABCDEF: from=<a>, size=1, nrcpt=1 (queue active), status=expired, returned to sender", "other"),
+        ("smtpd", "disconnect from client=[1.2.3.4]: ABCDEF: client=x[192.0.2.1]", "other"),
     ],
-)
-def test_a_line_that_only_looks_like_something_is_other(program: str, message: str) -> None:
-    assert isinstance(said(program, message), Other)
+)  # fmt: skip
+def test_a_line_that_only_looks_like_a_delivery_is_what_it_is(program: str, message: str, kind: str) -> None:
+    assert name_of(said(program, message)) == kind
+
+
+def test_cleanup_bounces_what_it_cannot_rewrite() -> None:
+    event = delivery(
+        "cleanup", "ABCDEF: to=<a@b.example>, relay=none, delay=1, delays=1/0/0/0, dsn=5.4.6, status=bounced (loop)"
+    )
+    assert (event.origin.program, event.status) == ("cleanup", "bounced")
 
 
 @pytest.mark.parametrize(
@@ -129,20 +156,22 @@ def test_a_line_that_only_looks_like_something_is_other(program: str, message: s
         ("qmgr", 'ABCDEF: from=<"a> to=<b@c>, status=sent (250 ok) x"@test.example>, size=376, nrcpt=1 (queue active)', (Queued, "ABCDEF", '"a> to=<b@c>, status=sent (250 ok) x"@test.example', 376, 1)),
         ("qmgr", "ABCDEF: from=<>, size=1, nrcpt=1 (queue active)", (Queued, "ABCDEF", "", 1, 1)),
         ("oqmgr", "ABCDEF: removed", (Removed, "ABCDEF")),
-        ("qmgr", "ABCDEF: from=<a@b.example>, status=expired, returned to sender", (Expired, "ABCDEF", "a@b.example", False)),
-        ("qmgr", "ABCDEF: from=<a@b.example>, status=force-expired, returned to sender", (Expired, "ABCDEF", "a@b.example", True)),
-        ("smtpd", "ABCDEF: client=mx.example[192.0.2.1]", (Received, "ABCDEF", "mx.example", "192.0.2.1", None, None, None, None, None)),
-        ("smtpd", "ABCDEF: client=unknown[2001:db8::1]:4711, sasl_method=PLAIN, sasl_username=app", (Received, "ABCDEF", "unknown", "2001:db8::1", 4711, "PLAIN", "app", None, None)),
-        ("smtpd", "ABCDEF: client=mx[192.0.2.1], sasl_method=LOGIN, sasl_username=John Smith", (Received, "ABCDEF", "mx", "192.0.2.1", None, "LOGIN", "John Smith", None, None)),
-        ("smtpd", "ABCDEF: client=mx[192.0.2.1], sasl_method=LOGIN, sasl_username=a, b, sasl_sender=c", (Received, "ABCDEF", "mx", "192.0.2.1", None, "LOGIN", "a, b", None, None)),
-        ("postsuper", "Deleted: 999999999999999 messages", (Other, "Deleted: 999999999999999 messages")),
-        ("smtpd", "ABCDEF: client=localhost[127.0.0.1], orig_queue_id=FEDCBA, orig_client=mx[192.0.2.1]", (Received, "ABCDEF", "localhost", "127.0.0.1", None, None, None, None, None)),
-        ("pickup", "ABCDEF: uid=33 from=<www-data@test.example>", (Received, "ABCDEF", None, None, None, None, None, "www-data@test.example", 33)),
+        ("qmgr", "ABCDEF: from=<a@b.example>, status=expired, returned to sender", (Expired, "ABCDEF", "a@b.example", False, None)),
+        ("qmgr", "ABCDEF: from=<a@b.example>, status=force-expired, returned to sender", (Expired, "ABCDEF", "a@b.example", True, None)),
+        ("smtpd", "ABCDEF: client=mx.example[192.0.2.1]", (Received, "ABCDEF", "mx.example", "192.0.2.1", None, None, None, None, None, None, None, None)),
+        ("smtpd", "ABCDEF: client=unknown[2001:db8::1]:4711, sasl_method=PLAIN, sasl_username=app", (Received, "ABCDEF", "unknown", "2001:db8::1", 4711, "PLAIN", "app", None, None, None, None, None)),
+        ("smtpd", "ABCDEF: client=mx[192.0.2.1], sasl_method=LOGIN, sasl_username=John Smith", (Received, "ABCDEF", "mx", "192.0.2.1", None, "LOGIN", "John Smith", None, None, None, None, None)),
+        ("smtpd", "ABCDEF: client=mx[192.0.2.1], sasl_method=LOGIN, sasl_username=a, b, sasl_sender=c", (Received, "ABCDEF", "mx", "192.0.2.1", None, "LOGIN", "a, b", "c", None, None, None, None)),
+        ("postsuper", "Deleted: 999999999999999 messages", (Other, "Deleted: 999999999999999 messages", None)),
+        ("smtpd", "ABCDEF: client=localhost[127.0.0.1], orig_queue_id=FEDCBA, orig_client=mx[192.0.2.1]", (Received, "ABCDEF", "localhost", "127.0.0.1", None, None, None, None, "FEDCBA", "mx[192.0.2.1]", None, None)),
+        ("pickup", "ABCDEF: uid=33 from=<www-data@test.example>", (Received, "ABCDEF", None, None, None, None, None, None, None, None, "www-data@test.example", 33)),
         ("postsuper", "ABCDEF: placed on hold", (Held, "ABCDEF", None)),
         ("postsuper", "Placed on hold: 1 message", (Held, None, 1)),
         ("postsuper", "ABCDEF: removed", (Deleted, "ABCDEF", None)),
         ("postsuper", "Deleted: 3 messages", (Deleted, None, 3)),
-        ("postsuper", "Requeued: 3 messages", (Other, "Requeued: 3 messages")),
+        ("postsuper", "Requeued: 3 messages", (Requeued, None, 3)),
+        # in base 52 the seconds and microseconds may hold a z of their own
+        ("qmgr", "4zbzYPzYhzz4Nx: removed", (Removed, "4zbzYPzYhzz4Nx")),
     ],
 )  # fmt: skip
 def test_what_became_of_a_message(program: str, message: str, expected: tuple[object, ...]) -> None:
@@ -158,15 +187,45 @@ def test_a_line_whose_program_is_not_named_is_told_by_its_shape() -> None:
         "ABCDEF: removed": Removed,
         "ABCDEF: client=x[192.0.2.1]": Received,
         "ABCDEF: uid=0 from=<root>": Received,
-        "connect from x[192.0.2.1]": Other,
+        "connect from x[192.0.2.1]": Connect,
+        "ABCDEF: host mx[192.0.2.1] said: 450 no (in reply to RCPT TO command)": Refusal,
+        "NOQUEUE: reject: RCPT from x[192.0.2.1]: 554 no; from=<> to=<a@b.example> proto=SMTP helo=<x>": Restriction,
+        "warning: dict_nis_init: NIS domain name not set": Complaint,
+        "something new": Other,
     }
     block = "".join(f"{head}{line}\n" for line in lines).encode()
     assert [type(event) for event in PostfixParser().parse(block, NOW).events] == list(lines.values())
 
 
 def test_the_short_way_and_the_long_way_read_a_delivery_alike() -> None:
-    parser = PostfixParser()
     message = '3C8F4228CD3: to=<"a b"@c.example>, orig_to=<x>, relay=mx[192.0.2.7]:25, conn_use=2, ' + REST
-    assert DELIVERY.fullmatch(message)
+    assert re.fullmatch(DELIVERY.pattern, message)
     event = said("smtp", message)
-    assert parser._delivery_in_any_order(event.at, event.origin, message) == event
+    assert in_any_order(event.at, event.origin, message) == event
+
+
+def test_events_stand_in_the_order_of_their_lines() -> None:
+    """They are read program by program: each must come back to its place, a line said three times thrice."""
+    messages = [
+        "smtpd[1]: connect from x[192.0.2.1]",
+        "qmgr[2]: ABCDEF: removed",
+        "smtp[3]: message repeated 3 times: [ ABCDEF: lost connection with x[192.0.2.1] while sending RCPT TO]",
+        "smtpd[1]: disconnect from x[192.0.2.1]",
+        "qmgr[2]: ABCDEE: removed",
+        "newprogram[4]: hello",
+    ]
+    block = "".join(f"Nov 22 06:13:04 mx postfix/{message}\n" for message in messages).encode()
+    expected = ["connect", "removed", *["lost-connection"] * 3, "disconnect", "removed", "other"]
+    assert [name_of(event) for event in PostfixParser().parse(block, NOW).events] == expected
+
+
+def test_kinds_that_nobody_asked_for_are_counted_and_not_made() -> None:
+    parser = PostfixParser(passed=(Connect, Received))
+    messages = [
+        "smtpd[1]: connect from x[192.0.2.1]",
+        "smtpd[1]: ABCDEF: client=x[192.0.2.1]",
+        "qmgr[2]: ABCDEF: removed",
+    ]
+    parsed = parser.parse("".join(f"Nov 22 06:13:04 mx postfix/{each}\n" for each in messages).encode(), NOW)
+    assert [type(event) for event in parsed.events] == [Removed]
+    assert parsed.passed == {(Connect, "smtpd"): 1, (Received, "smtpd"): 1}

@@ -7,15 +7,16 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
+import click
 import pytest
 
-from mailwatch.commands import COMMANDS
+from mailwatch.commands import COMMANDS, main
 from mailwatch.config import parse
-from mailwatch.metrics import counters, gauges
+from mailwatch.counters import GAPS
+from mailwatch.metrics import counters, delays, gauges
 from mailwatch.options import Options
 from mailwatch.pulse import Pulse, Seen
 from mailwatch.store import Snapshot
-from mailwatch.tally import GAPS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -32,17 +33,20 @@ def keys(kind: type[Any], prefix: str = "") -> list[str]:
 
 
 def metrics() -> list[str]:
-    snapshot = Snapshot(counters={}, open_messages=0, last_event_at=1.0)
+    snapshot = Snapshot(counters={}, delays={}, open_messages=0, last_event_at=1.0)
     seen = Seen(success=True, succeeded_at=1.0)
     pulse = Pulse(ticked_at=1.0, log=seen, state=seen)
     names = {sample.name for family in (*counters(snapshot), *gauges(snapshot, pulse)) for sample in family.samples}
+    names.add(delays(snapshot).name)
     return sorted(names)
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command.name))
-def test_every_command_and_option_is_in_it(command: Any) -> None:
-    assert f"| `mailwatch {command.name}` |" in README
-    for parameter in command.params:
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_option_is_in_it(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    assert re.search(rf"\| `mailwatch {command.name}[ `]", README)
+    for parameter in (each for each in command.params if isinstance(each, click.Option)):
         assert f"`{parameter.opts[0]}" in README, parameter.opts[0]
 
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import stat
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mailwatch import store as store_module
 from mailwatch.database import StateDamaged, StateNewer, StateNotOurs, StateUnwritable
-from mailwatch.store import Store, read_snapshot
-from mailwatch.tally import Delta, OpenMessage
+from mailwatch.delays import BOUNDS
+from mailwatch.event import Origin, Queued, Removed
+from mailwatch.schema import APPLICATION_ID, MIGRATIONS
+from mailwatch.store import SUM, Store, read_snapshot
+from mailwatch.tally import Delta
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from mailwatch.event import Event
 
 NOW = 1_795_348_800.0
 SENT = ("delivery_attempts", ("smtp", "sent"))
@@ -25,6 +31,14 @@ def counted(number: int, at: float = NOW) -> Delta:
     delta = Delta(last_event_at=at)
     delta.count(SENT[0], at, SENT[1], number)
     return delta
+
+
+def queued(instance: str, queue_id: str, at: float = NOW) -> Queued:
+    return Queued(at, Origin("mx", instance, None, "qmgr", 1), queue_id, "a@b.example", 1, 1)
+
+
+def removals(*keys: tuple[str, str]) -> list[Event]:
+    return [Removed(NOW, Origin("mx", instance, None, "qmgr", 1), queue_id) for instance, queue_id in keys]
 
 
 def sent(folder: Path) -> int:
@@ -101,9 +115,9 @@ def test_a_line_from_the_future_counts_as_now(tmp_path: Path) -> None:
 def test_open_messages_are_remembered_until_they_are_closed(tmp_path: Path) -> None:
     store = Store.open(tmp_path, NOW)
     keys = [("postfix", f"A{number:05}") for number in range(3)]
-    store.commit(Delta(opened={key: OpenMessage("a@b.example", 1, 1, NOW) for key in keys}), {}, NOW)
-    store.commit(Delta(closed={keys[0], ("postfix", "FFFFF")}), {}, NOW)
-    assert store.open_among([*keys, ("postfix-out", "A00001")]) == set(keys[1:])
+    store.commit(Delta(opened={key: queued(*key) for key in keys}, ends={keys[1]: "bounced"}), {}, NOW)
+    store.commit(Delta(closed={keys[0], ("postfix", "FFFFF")}, ends={keys[2]: "expired"}), {}, NOW)
+    assert store.open_among(removals(*keys, ("postfix-out", "A00001"))) == {keys[1]: "bounced", keys[2]: "expired"}
     store.close()
     assert Store.open(tmp_path, NOW)._open_messages == 2
 
@@ -117,24 +131,26 @@ def test_which_messages_are_open_is_known_with_and_without_memory(
     store = Store.open(tmp_path, NOW)
     keys = [("postfix", f"A{number:05}") for number in range(12)]
     for number, key in enumerate(keys):
-        store.commit(Delta(opened={key: OpenMessage("", 1, 1, NOW + number)}), {}, NOW)
-    store.commit(Delta(closed={keys[6]}), {}, NOW)
-    expected = {*keys[4:6], *keys[7:]}
-    assert store.open_among(keys) == expected
+        store.commit(Delta(opened={key: queued(*key, NOW + number)}), {}, NOW)
+    store.commit(Delta(closed={keys[6]}, ends={keys[8]: "bounced"}), {}, NOW)
+    expected = {**dict.fromkeys((*keys[4:6], *keys[7:]), "sent"), keys[8]: "bounced"}
+    assert store.open_among(removals(*keys)) == expected
     store.close()
-    assert Store.open(tmp_path, NOW).open_among(keys) == expected
+    assert Store.open(tmp_path, NOW).open_among(removals(*keys)) == expected
 
 
 def test_too_many_open_messages_drop_the_oldest_and_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "OPEN_MESSAGES", 10)
     store = Store.open(tmp_path, NOW)
     for number in range(25):
-        message = OpenMessage("a@b.example", 1, 1, NOW + number)
-        store.commit(Delta(opened={("postfix", f"A{number:05}"): message}), {}, NOW)
+        key = ("postfix", f"A{number:05}")
+        store.commit(Delta(opened={key: queued(*key, NOW + number)}), {}, NOW)
     snapshot = read_snapshot(tmp_path)
     assert snapshot is not None
     assert (snapshot.open_messages, snapshot.counters["open_messages_dropped", ()]) == (10, 15)
-    assert store.open_among([("postfix", "A00014"), ("postfix", "A00015")]) == {("postfix", "A00015")}
+    known = store.open_among(removals(("postfix", "A00014"), ("postfix", "A00015")))
+    assert "A00014" not in {queue_id for _, queue_id in known}
+    assert "A00015" in {queue_id for _, queue_id in known}
 
 
 @pytest.mark.parametrize("damage", ["garbage", "header", "page"])
@@ -239,3 +255,28 @@ def test_a_state_that_is_not_there_is_unknown_not_zero(tmp_path: Path) -> None:
     assert read_snapshot(tmp_path) is None
     (tmp_path / "state.db").write_bytes(b"no database" * 100)
     assert read_snapshot(tmp_path) is None
+
+
+def test_delays_add_up_over_commits(tmp_path: Path) -> None:
+    store = Store.open(tmp_path, NOW)
+    for texts in (Counter({"0.05": 2, "75": 1}), Counter({"0.2": 3, "nonsense": 9})):
+        store.commit(Delta(delays={"total": texts}), {}, NOW)
+    snapshot = read_snapshot(tmp_path)
+    assert snapshot is not None
+    assert snapshot.delays == {
+        ("total", 0): 2, ("total", BOUNDS.index(0.5)): 3, ("total", BOUNDS.index(300.0)): 1, ("total", SUM): 75_700_000,
+    }  # fmt: skip
+
+
+def test_a_state_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "state.db")) as old:
+        for statement in MIGRATIONS[0]:
+            old.execute(statement)
+        old.execute("INSERT INTO open_message VALUES ('postfix', 'ABCDEF', 'a@b.example', 1, 1, 1.0)")
+        old.execute("INSERT INTO counter VALUES ('delivery_attempts', '[\"smtp\", \"sent\"]', 7)")
+        old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        old.execute("PRAGMA user_version = 1")
+        old.commit()
+    store = Store.open(tmp_path, NOW)
+    assert store.open_among(removals(("postfix", "ABCDEF"))) == {("postfix", "ABCDEF"): "sent"}
+    assert sent(tmp_path) == 7

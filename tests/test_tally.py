@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailwatch.event import Queued
+from mailwatch.counters import COUNTERS
+from mailwatch.delays import histogram
+from mailwatch.event import Delivery, Queued
 from mailwatch.parsers.postfix import PostfixParser
-from mailwatch.tally import COUNTERS, Delta, fold, queued_messages
+from mailwatch.tally import Delta, fold, touched
+
+if TYPE_CHECKING:
+    from mailwatch.counters import Series
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC).timestamp()
 LOG = (Path(__file__).parent / "logs" / "expired.log").read_bytes().splitlines(keepends=True)
@@ -22,7 +31,7 @@ DEFERRED = "smtp[2]: {}: to=<c@d.example>, relay=none, delay=1, delays=0/0/0/1, 
 def folded(*messages: str, known: tuple[tuple[str, str], ...] = (), instance: str = "postfix") -> Delta:
     block = "".join(f"Nov 22 06:13:04 mx {instance}/{message}\n" for message in messages).encode()
     delta = Delta()
-    fold(delta, PostfixParser(zone=UTC).parse(block, NOW).events, known)
+    fold(delta, PostfixParser(zone=UTC).parse(block, NOW).events, dict.fromkeys(known, "sent"))
     return delta
 
 
@@ -73,7 +82,7 @@ def test_an_unknown_agent_status_or_program_counts_as_other() -> None:
 def test_every_series_that_is_counted_is_one_that_is_shown() -> None:
     delta = Delta()
     for log in (Path(__file__).parent / "logs").glob("*.log"):
-        fold(delta, PostfixParser(zone=UTC).parse(log.read_bytes(), NOW).events, ())
+        fold(delta, PostfixParser(zone=UTC).parse(log.read_bytes(), NOW).events, {})
     for name, labels in delta.totals():
         assert labels in set(COUNTERS[name].every()), (name, labels)
 
@@ -83,14 +92,112 @@ def test_every_series_that_is_counted_is_one_that_is_shown() -> None:
 def test_where_a_block_ends_does_not_matter(cut: int) -> None:
     parser = PostfixParser(zone=UTC)
     whole, parts = Delta(), Delta()
-    fold(whole, parser.parse(b"".join(LOG), NOW).events, ())
+    fold(whole, parser.parse(b"".join(LOG), NOW).events, {})
     for part in (LOG[:cut], LOG[cut:]):
-        fold(parts, parser.parse(b"".join(part), NOW).events, ())
+        fold(parts, parser.parse(b"".join(part), NOW).events, {})
     assert (parts.totals(), parts.minutes, parts.opened, parts.closed) == (
         whole.totals(), whole.minutes, whole.opened, whole.closed,
     )  # fmt: skip
 
 
-def test_only_messages_entering_the_queue_need_to_be_known() -> None:
+def test_only_messages_that_enter_leave_or_fail_need_to_be_known() -> None:
     events = PostfixParser(zone=UTC).parse(b"".join(LOG), NOW).events
-    assert queued_messages(events) == {("postfix", event.queue_id) for event in events if isinstance(event, Queued)}
+    expected = {("postfix", event.queue_id) for event in events if isinstance(event, Queued | Delivery)}
+    assert touched(events) == expected
+
+
+SENT = "smtp[2]: {}: to=<c@d.example>, relay=none, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (x)"
+BOUNCED = "smtp[2]: {}: to=<c@d.example>, relay=none, delay=1, delays=0/0/0/1, dsn=5.1.1, status=bounced (x)"
+EXPIRED = "qmgr[1]: {}: from=<a@b.example>, status=expired, returned to sender"
+DELETED = "postsuper[3]: {}: removed"
+REQUEUED = "postsuper[3]: {}: requeued"
+
+
+@pytest.mark.parametrize(
+    ("messages", "end"),
+    [
+        ([SENT, SENT], "sent"),
+        ([DEFERRED, QUEUED, DEFERRED, QUEUED, SENT], "sent"),
+        ([SENT, BOUNCED], "bounced"),
+        ([BOUNCED, SENT], "bounced"),
+        ([DEFERRED, EXPIRED], "expired"),
+        ([BOUNCED, EXPIRED], "expired"),
+        ([EXPIRED, BOUNCED], "expired"),
+    ],
+)
+@pytest.mark.parametrize("cut", range(5))
+def test_a_message_ends_once_whatever_becomes_of_its_recipients(messages: list[str], end: str, cut: int) -> None:
+    story = [each.format("ABCDEF") for each in (QUEUED, *messages, REMOVED)]
+    assert ends(story, cut) == {("messages_finished", (end,)): 1}
+
+
+@pytest.mark.parametrize(("last", "end"), [(DELETED, "deleted"), (REQUEUED, "requeued")])
+@pytest.mark.parametrize("cut", range(3))
+def test_an_administrator_ends_a_message_whatever_was_known_of_it(last: str, end: str, cut: int) -> None:
+    story = [each.format("ABCDEF") for each in (QUEUED, BOUNCED, last)]
+    assert ends(story, cut) == {("messages_finished", (end,)): 1}
+
+
+def test_a_message_whose_beginning_was_not_seen_does_not_end_either() -> None:
+    assert not ends([each.format("ABCDEF") for each in (BOUNCED, EXPIRED, REMOVED, DELETED)], 2)
+
+
+def remembered(known: dict[tuple[str, str], str], delta: Delta) -> dict[tuple[str, str], str]:
+    """What is open behind a delta, as the store keeps it."""
+    kept = {key: end for key, end in known.items() if key not in delta.closed}
+    return {**kept, **dict.fromkeys(delta.opened, "sent"), **delta.ends}
+
+
+def ends(messages: list[str], cut: int) -> dict[Series, int]:
+    known: dict[tuple[str, str], str] = {}
+    total: Counter[Series] = Counter()
+    for part in (messages[:cut], messages[cut:]):
+        block = "".join(f"Nov 22 06:13:04 mx postfix/{message}\n" for message in part).encode()
+        delta = Delta()
+        fold(delta, PostfixParser(zone=UTC).parse(block, NOW).events, known)
+        known = remembered(known, delta)
+        total += delta.totals()
+    return {series: value for series, value in total.items() if series[0] == "messages_finished"}
+
+
+KINDS = (QUEUED, REMOVED, DEFERRED, SENT, BOUNCED, EXPIRED, DELETED, REQUEUED)
+stories = st.lists(
+    st.builds(str.format, st.sampled_from(KINDS), st.sampled_from(("ABCDE1", "ABCDE2", "ABCDE3"))), max_size=25
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(stories, st.lists(st.integers(0, 25), max_size=3), st.sampled_from(("postfix", "postfix-out")))
+def test_queued_is_finished_and_open_at_every_moment_and_for_any_cut(
+    story: list[str], cuts: list[int], instance: str
+) -> None:
+    whole = folded(*story, instance=instance)
+    known: dict[tuple[str, str], str] = {}
+    total: Counter[Series] = Counter()
+    edges = [0, *sorted(min(cut, len(story)) for cut in cuts), len(story)]
+    for begin, end in pairwise(edges):
+        block = "".join(f"Nov 22 06:13:04 mx {instance}/{message}\n" for message in story[begin:end]).encode()
+        delta = Delta()
+        fold(delta, PostfixParser(zone=UTC).parse(block, NOW).events, known)
+        known = remembered(known, delta)
+        total += delta.totals()
+        finished = sum(value for (name, _), value in total.items() if name == "messages_finished")
+        assert total["messages_queued", ()] == finished + len(known)
+    assert total == whole.totals()
+    assert known == remembered({}, whole)
+
+
+def test_delays_are_observed_once_for_each_delivered_recipient() -> None:
+    delta = folded(*[QUEUED.format("ABCDEF"), DEFERRED.format("ABCDEF")] * 3, SENT.format("ABCDEF"))
+    assert delta.delays == {
+        "before-queue-manager": {"0": 1}, "queue-manager": {"0": 1}, "connection-setup": {"0": 1},
+        "transmission": {"1": 1}, "total": {"1": 1},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("delays", ["1/2/3", "1/2/3/4/5", "", "a/b/c/d"])
+def test_delays_that_are_none_are_left_out(delays: str) -> None:
+    line = f"smtp[2]: ABCDEF: to=<c@d.example>, relay=none, delay=2, delays={delays}, dsn=2.0.0, status=sent (x)"
+    delta = folded(line)
+    assert set(delta.delays) == {"total"}
+    assert histogram(delta.delays["total"]).microseconds == 2_000_000

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from mailwatch.counters import COUNTERS
 from mailwatch.pulse import Pulse, Seen, looked
-from mailwatch.tally import COUNTERS
 from tests.parts.agent import RunningAgent, parsed
 
 if TYPE_CHECKING:

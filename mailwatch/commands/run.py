@@ -25,6 +25,7 @@ from mailwatch.parsers import PARSERS
 from mailwatch.pulse import Pulse
 from mailwatch.sources import SOURCES
 from mailwatch.sources.wakeup import Wakeup
+from mailwatch.tally import PASSED
 from mailwatch.web import Subject, WebServer, application
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Watch:
         self._agent = Agent(
             state_dir=claimed.options.state_dir,
             open_source=self._open_source,
-            parser=PARSERS["postfix"](names=syslog_names(claimed.options, claimed.postfix)),
+            parser=PARSERS["postfix"](names=syslog_names(claimed.options, claimed.postfix), passed=PASSED),
             pulse=pulse,
             wakeup=self._wakeup,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mailwatch.event import Event
 
@@ -14,14 +14,15 @@ class Parsed(NamedTuple):
     """What a block held: its events in order, and what became of every line.
 
     ``lines`` counts every line that is not blank; ``foreign`` those of other programs; ``unparsed``
-    those with no envelope we know. All the others are Postfix's: one event each, or several where
-    syslog folded repeats into one line.
+    those with no envelope we know; ``passed`` those, by kind and program, of which nobody asked for events. All
+    the others are Postfix's: one event each, or several where syslog folded repeats into one line.
     """
 
     events: Sequence[Event]
     lines: int
     foreign: int
     unparsed: int
+    passed: Mapping[tuple[type, str], int]
 
 
 class Parser(Protocol):

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -106,44 +106,31 @@ def unfold(message: str) -> tuple[str, int]:
 class Envelope(Generic[T]):
     """Splits lines into time, writer and message; what the writer means is asked of ``meaning`` once per tag.
 
-    ``zone`` is the zone of traditional stamps; None is this machine's own.
+    ``zone`` is the zone of traditional stamps; None is this machine's own. What almost every line has in common
+    with one before it is remembered in dictionaries that a parser's inner loop may look into: ``stamps`` (the
+    16 characters of a traditional stamp: seconds), ``whole_seconds`` (an RFC 3339 stamp of 33 characters without
+    its fraction: microseconds), ``writers`` (what stands between a stamp and ``]: ``). Looking there is the same as
+    ``open``, only faster.
     """
 
     def __init__(self, meaning: Callable[[Tag], T], zone: tzinfo | None = None) -> None:
         self._meaning = meaning
         self._zone = zone
         self._reference = 0.0
-        self._stamps: dict[str, float] = {}
         self._minutes: dict[str, float | None] = {}
-        self._seconds: dict[str, int] = {}
-        self._writers: dict[str, T] = {}
+        self.stamps: dict[str, float] = {}
+        self.whole_seconds: dict[str, int] = {}
+        self.writers: dict[str, T] = {}
 
     def begin(self, reference: float) -> None:
         """Begin a block. Remembered stamps go: a stamp without a year means another year in a year's time."""
         self._reference = reference
-        self._stamps.clear()
+        self.stamps.clear()
         self._minutes.clear()
-
-    def opened(self, lines: Iterable[str]) -> Iterator[tuple[float, T, str] | None]:
-        """What ``open`` says of each line that is not blank."""
-        stamps, seconds, writers = self._stamps.get, self._seconds.get, self._writers.get
-        for line in lines:
-            # stamps and writers come again and again: a few look-ups and no call for almost every line
-            head, separator, message = line.partition("]: ")
-            at, writer = stamps(head[:16]), writers(head[16:])
-            if at is None and head[19:20] == ".":
-                # 2026-11-22T06:22:33.637413+00:00: only the microseconds are new in every line
-                second, fraction, writer = seconds(head[:20] + head[26:33]), head[20:26], writers(head[33:])
-                if second is not None and fraction.isdigit() and fraction.isascii():
-                    at = (second * MICROSECONDS + int(fraction)) / MICROSECONDS
-            if at is not None and writer is not None and separator:
-                yield at, writer, message
-            elif line:
-                yield self.open(line)
 
     def open(self, line: str) -> tuple[float, T, str] | None:
         """Time (seconds, UTC), writer and message of a line; None when it has no envelope that we know."""
-        at = self._stamps.get(line[:16])
+        at = self.stamps.get(line[:16])
         if at is not None:
             return self._named(at, line, 16)
         first = line[:1]
@@ -155,7 +142,7 @@ class Envelope(Generic[T]):
 
     def _named(self, at: float, line: str, start: int) -> tuple[float, T, str] | None:
         writer_text, separator, message = line[start:].partition("]: ")
-        writer = self._writers.get(writer_text)
+        writer = self.writers.get(writer_text)
         if writer is None or not separator:
             return self._unnamed(at, line, start)
         return at, writer, message
@@ -166,9 +153,9 @@ class Envelope(Generic[T]):
         found = HOST_TAG_PID.fullmatch(writer_text)
         if found is not None and separator:
             writer = self._meaning(Tag(found[1], found[2], int(found[3])))
-            if len(self._writers) >= REMEMBERED:
-                self._writers.clear()
-            self._writers[writer_text] = writer
+            if len(self.writers) >= REMEMBERED:
+                self.writers.clear()
+            self.writers[writer_text] = writer
             return at, writer, message
         tagged = TAGGED.match(line, start)
         if tagged is None:
@@ -182,9 +169,9 @@ class Envelope(Generic[T]):
         if found is None or at is None or line[found.end() : found.end() + 1] != " ":
             return None
         if start == 0 and found.end() == 32 and line[19] == ".":
-            if len(self._seconds) >= REMEMBERED:
-                self._seconds.clear()
-            self._seconds[line[:20] + line[26:33]] = int(at // 1)
+            if len(self.whole_seconds) >= REMEMBERED:
+                self.whole_seconds.clear()
+            self.whole_seconds[line[:20] + line[26:33]] = int(at // 1) * MICROSECONDS
         return self._named(at, line, found.end() + 1)
 
     def _traditional(self, line: str, start: int) -> tuple[float, T, str] | None:
@@ -200,7 +187,7 @@ class Envelope(Generic[T]):
             return None
         at = begin + second
         if start == 0:
-            self._stamps[line[:16]] = at
+            self.stamps[line[:16]] = at
         return self._named(at, line, found.end())
 
     def _begin_of(self, found: re.Match[str]) -> float | None:

@@ -11,7 +11,7 @@ counted already, and an editor may rewrite it; reading then goes on at the newes
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
@@ -58,7 +58,8 @@ class Generation:
 
     def to_json(self) -> str:
         """As the store keeps it."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        # not asdict(): it copies every mark, and took half of the time of reading
+        return json.dumps({name: getattr(self, name) for name in self.__slots__}, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Generation:

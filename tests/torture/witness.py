@@ -16,10 +16,10 @@ from mailwatch.tally import fold
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from mailwatch.event import Event
-    from mailwatch.tally import Delta
+    from mailwatch.tally import Delta, Known
 
 NUMBERED: Final = re.compile(r"seq([0-9]+)@torture\.example")
 
@@ -28,7 +28,7 @@ write_positions = store.write_positions
 seen: list[tuple[int]] = []
 
 
-def fold_and_note(delta: Delta, events: Iterable[Event], known: Collection[tuple[str, str]]) -> None:
+def fold_and_note(delta: Delta, events: Iterable[Event], known: Known) -> None:
     """Fold, and note which lines these are."""
     told = list(events)
     addresses = (event.original_recipient for event in told if type(event) is Delivery)

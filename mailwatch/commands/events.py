@@ -1,0 +1,117 @@
+"""``mailwatch events``: logs as JSON lines, one object for each line of Postfix, for whatever reads JSON."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from mailwatch.commands.failure import BAD_CONFIG, Failure
+from mailwatch.config import ConfigError, load
+from mailwatch.discovery import LogNotFound, ask_postconf, find_log, log_trouble, syslog_names
+from mailwatch.parsers import PARSERS
+from mailwatch.record import as_json
+from mailwatch.sources.file import FileSource
+from mailwatch.sources.wakeup import Wakeup
+from mailwatch.sources.whole import BLOCK, STANDARD_INPUT, Unreadable, blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mailwatch.options import Options
+    from mailwatch.parsers.parsed import Parser
+
+POLL: Final = 1.0
+TROUBLED: Final = 1
+"""Exit code when a file could not be read, or not to its end; all the others were."""
+
+
+def show(parser: Parser, lines: bytes, written_at: float) -> None:
+    """Print the events of a block, all at once."""
+    events = parser.parse(lines, written_at).events
+    if events:
+        sys.stdout.write("\n".join(map(as_json, events)) + "\n")
+
+
+def own_log(options: Options) -> Path:
+    """The log of this host. Raises Failure."""
+    try:
+        path = find_log(options, ask_postconf(options.postfix.config_dir))
+    except LogNotFound as error:
+        raise Failure(str(error)) from error
+    trouble = log_trouble(path)
+    if trouble is not None:
+        raise Failure(f"cannot read {path}: {trouble.strerror or trouble}")
+    return path
+
+
+def written_from_now_on(path: Path) -> Iterator[tuple[bytes, float]]:
+    """What is written to the log from now on, over rotations, until an interrupt."""
+    wakeup = Wakeup(path)
+    with closing(FileSource(path, positions={})) as source, closing(wakeup):
+        while True:
+            batch = source.read(BLOCK)
+            if batch.block:
+                yield batch.block, batch.written_at
+            elif not batch.more:
+                sys.stdout.flush()
+                wakeup.wait(POLL)
+
+
+def show_all(parser: Parser, names: Sequence[str]) -> bool:
+    """Print the events of every file; whether all could be read. What is wrong with one stands on stderr."""
+    well = True
+    for name in names:
+        try:
+            for block in blocks(name):
+                show(parser, block.lines, block.written_at)
+                if block.overlong:
+                    click.echo(f"mailwatch: {name}: {block.overlong} lines longer than 64 KiB left out", err=True)
+                if name == STANDARD_INPUT:
+                    sys.stdout.flush()
+        except Unreadable as error:
+            well = False
+            click.echo(f"mailwatch: {error}", err=True)
+    return well
+
+
+@click.command(short_help="Logs as JSON lines, an object for each line of Postfix.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, readable=False),
+    help="Configuration file [/etc/mailwatch/mailwatch.toml].",
+)
+@click.option("--follow", "-f", is_flag=True, help="Print what is written from now on, over rotations.")
+@click.argument("files", nargs=-1, metavar="[FILE|-]...")
+def events(config: Path | None, follow: bool, files: tuple[str, ...]) -> None:  # noqa: FBT001 - click hands it over so
+    """Print logs as JSON lines: an object for each line of Postfix, in order.
+
+    Files may be plain, gz, xz, bz2 or zst; - is standard input; without any, it is this host's log. Lines of
+    other programs are left out. Stamps without a year are those before the file was last changed.
+    """
+    try:
+        options = load(config)
+    except ConfigError as error:
+        raise Failure(str(error), BAD_CONFIG) from error
+    if follow and (len(files) > 1 or STANDARD_INPUT in files):
+        raise click.UsageError("--follow goes with one file; what comes from a pipe is followed anyway: -")
+    parser = PARSERS["postfix"](names=syslog_names(options, None))
+    names = files or (str(own_log(options)),)
+    try:
+        if follow:
+            for lines, written_at in written_from_now_on(Path(names[0]).absolute()):
+                show(parser, lines, written_at or time.time())
+        well = show_all(parser, names)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # the reader has had enough, as head(1) does: nothing more can be told to it, not even at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return
+    except KeyboardInterrupt:
+        return
+    raise SystemExit(0 if well else TROUBLED)

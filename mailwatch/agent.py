@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 BLOCK: Final = 1 << 18
 BETWEEN_COMMITS: Final = 0.25
+CATCHING_UP: Final = 1.0
+"""Seconds between commits while there is always more to read: nobody waits for the single line then."""
 POLL: Final = 1.0
 RETRY: Final = (1.0, 2.0, 4.0, 8.0)
 """Seconds between tries while the state cannot be written; the last one again and again."""
@@ -62,6 +64,7 @@ class Agent:
         self._source: Source | None = None
         self._failures = 0
         self._troubled_since: float | None = None
+        self._behind = False
         self._stopping = False
 
     def stop(self) -> None:
@@ -86,7 +89,7 @@ class Agent:
             self.close()
 
     def tick(self) -> bool:
-        """Read, fold and commit what there is, for a quarter of a second at most; whether there is more at once."""
+        """Read, fold and commit what there is, for a second at most; whether there is more at once."""
         try:
             store, source = self._ready()
             more = self._read_and_commit(store, source)
@@ -129,13 +132,14 @@ class Agent:
     def _read_and_commit(self, store: Store, source: Source) -> bool:
         delta = Delta()
         positions: dict[str, str | None] = {}
-        deadline = time.monotonic() + BETWEEN_COMMITS
+        deadline = time.monotonic() + (CATCHING_UP if self._behind else BETWEEN_COMMITS)
         while True:
             batch = source.read(BLOCK)
             self._fold(store, delta, batch)
             positions.update(batch.positions)
             if not batch.more or self._stopping or time.monotonic() >= deadline:
                 break
+        self._behind = batch.more
         self._note_trouble(batch.trouble)
         if positions or not delta.is_empty():
             store.commit(delta, positions, time.time())

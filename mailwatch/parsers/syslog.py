@@ -141,22 +141,21 @@ class Envelope(Generic[T]):
         return self._traditional(line, 0)
 
     def _named(self, at: float, line: str, start: int) -> tuple[float, T, str] | None:
-        writer_text, separator, message = line[start:].partition("]: ")
+        """What stands behind the stamp. A line that was cut off right behind the process ID says nothing."""
+        writer_text, _, message = line[start:].partition("]: ")
         writer = self.writers.get(writer_text)
-        if writer is None or not separator:
-            return self._unnamed(at, line, start)
-        return at, writer, message
-
-    def _unnamed(self, at: float, line: str, start: int) -> tuple[float, T, str] | None:
-        """A line of a writer that was not seen before, or has no process ID or host."""
-        writer_text, separator, message = line[start:].partition("]: ")
+        if writer is not None:
+            return at, writer, message
         found = HOST_TAG_PID.fullmatch(writer_text)
-        if found is not None and separator:
+        if found is not None:
             writer = self._meaning(Tag(found[1], found[2], int(found[3])))
             if len(self.writers) >= REMEMBERED:
                 self.writers.clear()
             self.writers[writer_text] = writer
             return at, writer, message
+        return self._without_pid_or_host(at, line, start)
+
+    def _without_pid_or_host(self, at: float, line: str, start: int) -> tuple[float, T, str] | None:
         tagged = TAGGED.match(line, start)
         if tagged is None:
             return None
@@ -178,7 +177,7 @@ class Envelope(Generic[T]):
         found = TRADITIONAL.match(line, start)
         if found is None:
             # a container's output: no stamp, so the time is that of reading
-            return self._unnamed(self._reference, line, start)
+            return self._named(self._reference, line, start)
         minute, second = found[1], int(found[5])
         if minute not in self._minutes:
             self._minutes[minute] = self._begin_of(found)

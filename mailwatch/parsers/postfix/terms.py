@@ -85,18 +85,21 @@ class Grammar:
         """How to read the common lines when those of the kinds in ``passed`` need only be counted."""
         if not self._common:
             return UNREAD
+        only_counted = all(shape.head and shape.kind in passed for shape in self._common)
         patterns: list[str] = []
         makers: list[Make | None] = [None]  # groups are numbered from 1
         kinds: list[type] = [type(None)]
         for shape in self._common:
             ignored = bool(shape.head) and shape.kind in passed
-            pattern = f"({shape.head}).*+" if ignored else shape.pattern
+            behind = "" if only_counted else ".*+"
+            pattern = f"({shape.head}){behind}" if ignored else shape.pattern
             groups = re.compile(pattern).groups
             make = shape.make if len(self._common) == 1 else of_part(shape.make, len(makers) - 1, groups)
             patterns.append(f"(?:{pattern})")
             makers += [None if ignored else make] * groups
             kinds += [shape.kind] * groups
-        return Reading(re.compile("|".join(patterns)).fullmatch, tuple(makers), tuple(kinds))
+        combined = re.compile("|".join(patterns))
+        return Reading(combined.match if only_counted else combined.fullmatch, tuple(makers), tuple(kinds))
 
     def read(self, at: float, origin: Origin, message: str) -> Event:
         """The event of a line in any of the shapes; ``Other`` when it is in none."""

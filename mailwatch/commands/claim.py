@@ -20,7 +20,7 @@ from mailwatch.database import NAME, StateError, refuse_unusable
 from mailwatch.discovery import LogNotFound, Postfix, ask_postconf, find_log, log_trouble
 from mailwatch.options import Address, parse_address
 from mailwatch.store import known_logs
-from mailwatch.web import bind
+from mailwatch.web_server import bind
 
 if TYPE_CHECKING:
     import socket

@@ -23,9 +23,11 @@ from mailwatch.discovery import syslog_names
 from mailwatch.options import Options, parse_address
 from mailwatch.parsers import PARSERS
 from mailwatch.pulse import Pulse
+from mailwatch.refusals import Refusals
 from mailwatch.sources import SOURCES
 from mailwatch.sources.wakeup import Wakeup
-from mailwatch.web import Subject, WebServer, application
+from mailwatch.web import Subject, application
+from mailwatch.web_server import WebServer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,6 +86,7 @@ class Supervision:
         self._claimed = claimed
         self._reload = reload
         self._pulse = Pulse()
+        self._refusals = Refusals()
         self._subject = Subject(state_dir=claimed.options.state_dir, log=claimed.log)
         self._web = self._served()
         self._watch: Watch | None = None
@@ -121,7 +124,8 @@ class Supervision:
         )
 
     def _served(self) -> WebServer:
-        return WebServer(application(self._subject, self._pulse), self._claimed.listening.dup())
+        made = application(self._subject, self._pulse, self._refusals)
+        return WebServer(made, self._claimed.listening.dup(), self._refusals)
 
     def _interrupt(self, number: int, _frame: object) -> None:
         if number == signal.SIGHUP:
@@ -189,7 +193,6 @@ def log_to_stderr(level: str) -> None:
     """Log to stderr; the time only for a person, the journal has its own."""
     stamp = "%(asctime)s " if sys.stderr.isatty() else ""
     logging.basicConfig(level=level.upper(), format=f"{stamp}%(levelname)s %(message)s", stream=sys.stderr, force=True)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
 
 def allow_many_files() -> None:

@@ -13,6 +13,9 @@ REASONS: Final[dict[str, str]] = {
     "bad-request": "what it sent was not HTTP, or too long",
     "method": "it asked for something else than GET or HEAD",
     "body": "its request had a body",
+    "tls": "there was no TLS with it, or not with the certificate it has",
+    "auth": "it gave no password, or a wrong one",
+    "auth-busy": "too many passwords of its network were waiting to be checked",
 }
 
 

@@ -26,6 +26,7 @@ from mailwatch import __version__
 from mailwatch.database import NAME
 from mailwatch.metrics import encoding, registry
 from mailwatch.store import Snapshot, read_snapshot
+from mailwatch.web_access import Headers, Logins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from mailwatch.pulse import Pulse
     from mailwatch.refusals import Refusals
+    from mailwatch.web_access import Access
 
 HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -203,12 +205,16 @@ class Pages:
         return str(shown).encode()
 
 
-def application(subject: Subject, pulse: Pulse, refusals: Refusals) -> Starlette:
+def application(subject: Subject, pulse: Pulse, refusals: Refusals, access: Access) -> Starlette:
     """What is served."""
     pages = Pages(subject, pulse, refusals)
     made = Starlette(
         routes=[Route("/metrics", pages.metrics), Route("/healthz", pages.health), Route("/", pages.landing)],
-        middleware=[Middleware(Bounds, refusals=refusals)],
+        middleware=[
+            Middleware(Headers, access=access),
+            Middleware(Bounds, refusals=refusals),
+            Middleware(Logins, access=access, refusals=refusals, headers=HEADERS),
+        ],
     )
     made.router.redirect_slashes = False  # a redirect would repeat whatever host the client named
     return made

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from mailwatch.web_config import is_allowed
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -131,6 +133,12 @@ class Guard:
             self.refusals.count(reason)
             connection.drop()
 
+    def refuse(self, connection: Connection, reason: str) -> None:
+        """Count a client that came to nothing by itself, unless it was dropped."""
+        if connection in self._open:
+            self._open.discard(connection)
+            self.refusals.count(reason)
+
     def drop_waiting(self) -> None:
         """End every connection that is not being answered, because the page ends."""
         for connection in [each for each in self._open if each.idle_since() is not None]:
@@ -153,17 +161,28 @@ class Guard:
 class Conversation(H11Protocol):
     """uvicorn's HTTP/1.1, telling the guard how far each request is."""
 
-    def __init__(self, config: uvicorn.Config, server_state: ServerState, connection: Connection, guard: Guard) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        *,
+        connection: Connection,
+        guard: Guard,
+        sans: tuple[str, ...],
+    ) -> None:
         # uvicorn hands its state on with every request: that is how the application knows whose it is
         super().__init__(config, server_state, {"connection": connection})
         self._connection = connection
         self._guard = guard
+        self._sans = sans
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin to listen to the client."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=UNREAD, low=0)
         self._connection.drop = transport.abort
+        if self._sans and not is_allowed(transport.get_extra_info("peercert"), self._sans):
+            self._guard.drop(self._connection, "tls")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the client."""

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
-from mailwatch.web_guard import LEAST_CONNECTIONS, Connection, Conversation, Guard, Turn
+from mailwatch.web_guard import LEAST_CONNECTIONS, READ_SECONDS, Connection, Conversation, Guard, Turn
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from mailwatch.options import Address
     from mailwatch.refusals import Refusals
+    from mailwatch.web_access import Access
 
 BACKLOG: Final = 256
 STOP_SECONDS: Final = 1
@@ -89,9 +90,10 @@ class GuardedServer(uvicorn.Server):
     It sleeps until there is something to do: uvicorn's own loop wakes ten times a second, to no use for us.
     """
 
-    def __init__(self, config: uvicorn.Config, guard: Guard) -> None:
+    def __init__(self, config: uvicorn.Config, guard: Guard, access: Access) -> None:
         super().__init__(config)
         self._guard = guard
+        self._access = access
         self._complaints = Complaints()
         self._ended: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
         self._conversations: set[asyncio.Task[None]] = set()
@@ -156,10 +158,24 @@ class GuardedServer(uvicorn.Server):
         self._guard.enter(connection)
 
     async def _converse(self, client: socket.socket, connection: Connection) -> None:
+        terms, _ = self._access.now()
+        # the guard is quicker; these are for what is half closed
+        limits = (
+            {} if terms.context is None else {f"ssl_{each}_timeout": READ_SECONDS for each in ("handshake", "shutdown")}
+        )
+        sans = () if terms.config.tls is None else terms.config.tls.client_allowed_sans
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: Conversation(self.config, self.server_state, connection, self._guard), client
+                lambda: Conversation(
+                    self.config, self.server_state, connection=connection, guard=self._guard, sans=sans
+                ),
+                client,
+                ssl=terms.context,
+                **limits,
             )
+        except OSError:  # ssl.SSLError is one
+            self._guard.refuse(connection, "tls")
+            client.close()
         except BaseException:
             self._guard.leave(connection)
             raise
@@ -168,7 +184,7 @@ class GuardedServer(uvicorn.Server):
 class WebServer:
     """Serves an application on a socket until it is stopped."""
 
-    def __init__(self, app: Starlette, listening: socket.socket, refusals: Refusals) -> None:
+    def __init__(self, app: Starlette, listening: socket.socket, refusals: Refusals, access: Access) -> None:
         self._socket = listening
         guard = Guard(refusals, most_connections())
         # what strangers send is counted: a line in the log for each would fill the disk
@@ -190,6 +206,7 @@ class WebServer:
                 h11_max_incomplete_event_size=16384,
             ),
             guard,
+            access,
         )
         self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
 

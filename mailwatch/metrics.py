@@ -1,8 +1,8 @@
 """Names the numbers: what was committed becomes a Prometheus page.
 
-Counters come from committed state only: a value that was shown once never goes back, also when the
-process is killed right after. A gauge is absent while it is unknown. Every series that can appear is
-there at zero from the start.
+Counters of mail come from committed state only: a value that was shown once never goes back, also when the
+process is killed right after. Those of the page itself begin with the process. A gauge is absent while it is
+unknown. Every series that can appear is there at zero from the start.
 """
 
 from __future__ import annotations

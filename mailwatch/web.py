@@ -82,17 +82,18 @@ class Subject:
 class Kept:
     """Pages made lately, as long as they are true: what they show is what ``state`` names."""
 
-    def __init__(self, state: Callable[[], object]) -> None:
+    def __init__(self, state: Callable[[], object], fresh_seconds: float = FRESH_SECONDS) -> None:
         self._state = state
+        self._fresh_seconds = fresh_seconds
         self._known: object = None
-        self._made_at = -FRESH_SECONDS
+        self._made_at = 0.0
         self._pages: dict[str, bytes] = {}
 
     def page(self, kind: str, make: Callable[[], bytes]) -> bytes:
         """The page of this kind, made again if need be."""
         now = time.monotonic()
         state = self._state()  # before the page is made: what is committed meanwhile makes it old
-        if state != self._known or now - self._made_at >= FRESH_SECONDS:
+        if state != self._known or now - self._made_at >= self._fresh_seconds:
             self._pages.clear()
             self._known, self._made_at = state, now
         if kind not in self._pages:

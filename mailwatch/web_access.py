@@ -4,12 +4,16 @@ Promises
     A changed file, certificate, key or CA is used within a second, for new connections and requests, without a restart.
     What does not fit together (a certificate was replaced, its key not yet) is told once, tried again every second that
     somebody comes, and what was good serves on. Without a web configuration file nothing is imported for it.
+
+How it fails
+    Files on a file system that hangs hang the page with them, not the work loop.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -86,11 +90,13 @@ class Access:
         self._checks = Checks()
         self._looked_at = 0.0
         self._told: str | None = None
+        self._lock = threading.Lock()
         self._take(terms)
 
     def change(self, terms: Terms) -> None:
         """Take the terms of a configuration that was read again."""
-        self._take(terms)
+        with self._lock:
+            self._take(terms)
 
     def now(self) -> tuple[Terms, Passwords | None]:
         """The terms and the passwords, looked at again once a second."""
@@ -122,7 +128,10 @@ class Access:
             self._told = str(error)
             return
         self._told = None
-        self._take(changed)
+        with self._lock:
+            if self._current[0] is not terms:
+                return  # a hang-up has brought others meanwhile
+            self._take(changed)
         log.info("the web configuration was read again web_config_file=%s", path)
 
 

@@ -21,9 +21,11 @@ import pytest
 from mailwatch.commands.claim import exposure
 from mailwatch.options import Address
 from mailwatch.web_config import Secret, TlsOptions, WebConfig
+from mailwatch.web_guard import READ_SECONDS
 from mailwatch.web_passwords import Checks, Passwords, TooMany, credentials, network_of
 from tests.parts.agent import RunningAgent, mailwatch
 from tests.parts.certificates import Authority
+from tests.parts.crowd import asks_until_dropped
 from tests.parts.ports import eventually
 from tests.parts.prometheus import Prometheus
 
@@ -217,11 +219,11 @@ def test_who_has_no_certificate_of_the_authority_is_not_let_in(agent: Watched, a
 
 
 def test_the_wanted_version_and_ciphers_are_spoken(agent: Watched, authority: Authority) -> None:
-    agent.configure(TLS + "  max_version: TLS12\n  cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384]\n")
+    agent.configure(TLS + "  max_version: TLS12\n  cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]\n")
     agent.tls = trusting(authority)
     agent.start()
     with socket.create_connection(("127.0.0.1", agent.port), 5) as plain, agent.tls.wrap_socket(plain, server_hostname="127.0.0.1") as client:  # fmt: skip
-        assert (client.cipher() or ())[:2] == ("ECDHE-ECDSA-AES256-GCM-SHA384", "TLSv1.2")
+        assert (client.cipher() or ())[:2] == ("ECDHE-ECDSA-AES128-GCM-SHA256", "TLSv1.2")
 
 
 def test_silent_clients_do_not_keep_a_tls_scrape_waiting(agent: Watched, authority: Authority) -> None:
@@ -239,6 +241,19 @@ def test_silent_clients_do_not_keep_a_tls_scrape_waiting(agent: Watched, authori
     finally:
         for client in silent:
             client.close()
+
+
+def test_who_does_not_read_over_tls_is_dropped_and_counted(agent: Watched, authority: Authority) -> None:
+    agent.configure(TLS)
+    agent.tls = trusting(authority)
+    agent.start()
+    with socket.socket() as plain:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        plain.connect(("127.0.0.1", agent.port))
+        with agent.tls.wrap_socket(plain, server_hostname="127.0.0.1") as client:
+            client.settimeout(0.2)
+            assert asks_until_dropped(client, READ_SECONDS + 10)
+    assert agent.refused("slow-reader") == 1
 
 
 def flood(port: int, source: str, stop: threading.Event, statuses: list[bytes]) -> None:

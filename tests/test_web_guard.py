@@ -14,10 +14,10 @@ import pytest
 
 from mailwatch.refusals import REASONS, Refusals
 from mailwatch.web import FRESH_SECONDS, MOST_KINDS, Kept, refusal, wants_gzip
-from mailwatch.web_guard import READ_SECONDS, REQUEST_SECONDS, Connection, Pace
+from mailwatch.web_guard import FOLLOW_UPS_A_SECOND, FOLLOW_UPS_AT_ONCE, READ_SECONDS, REQUEST_SECONDS, Connection, Pace
 from mailwatch.web_server import MOST_CONNECTIONS
 from tests.parts.agent import RunningAgent, parsed
-from tests.parts.crowd import GET, hostile
+from tests.parts.crowd import asks_until_dropped, hostile
 from tests.parts.ports import eventually
 
 if TYPE_CHECKING:
@@ -142,18 +142,6 @@ def test_who_is_slow_is_dropped_and_counted(agent: RunningAgent) -> None:
     assert refused(agent) == {"slow-request": 6}
 
 
-def asks_until_dropped(client: socket.socket, within: float) -> bool:
-    end = time.monotonic() + within
-    while time.monotonic() < end:
-        try:
-            client.sendall(GET)
-        except TimeoutError:
-            continue
-        except ConnectionError:
-            return True
-    return False
-
-
 def test_who_does_not_read_is_dropped_and_counted(agent: RunningAgent) -> None:
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -219,24 +207,37 @@ def test_a_flood_is_paced_and_a_few_requests_are_not() -> None:
     assert pace.delay(60) == 0
 
 
-def test_a_page_is_made_again_when_what_it_shows_has_changed_or_it_is_old() -> None:
-    state, made = ["a"], []
-
-    def make() -> bytes:
-        made.append(state[0])
-        return state[0].encode()
-
-    kept = Kept(lambda: state[0])
-    begin = time.monotonic()
-    while time.monotonic() - begin < 5 * FRESH_SECONDS:
-        assert kept.page("text", make) == b"a"
-    assert len(made) <= 6
+def test_a_page_is_made_again_when_what_it_shows_has_changed() -> None:
+    state = ["a"]
+    kept = Kept(lambda: state[0], fresh_seconds=1000)
+    assert kept.page("text", lambda: b"first") == b"first"
+    assert kept.page("text", lambda: b"second") == b"first"
     state[0] = "b"
-    assert kept.page("text", make) == b"b"
+    assert kept.page("text", lambda: b"third") == b"third"
     for number in range(MOST_KINDS - 1):
-        kept.page(f"kind {number}", make)
+        kept.page(f"kind {number}", lambda: b"")
     assert kept.room_for("text")
     assert not kept.room_for("another kind")
+
+
+def test_a_page_is_made_again_when_it_is_old_and_not_before() -> None:
+    made = []
+    kept = Kept(lambda: None)
+    begin = time.monotonic()
+    while time.monotonic() - begin < 5 * FRESH_SECONDS:
+        kept.page("text", lambda: made.append(1) or b"")  # type: ignore[func-returns-value]
+    assert 2 <= len(made) <= 6
+
+
+def test_a_kept_connection_has_its_pace(agent: RunningAgent) -> None:
+    with connect(agent) as client, client.makefile("rb") as answers:
+        begin, answered = time.monotonic(), 0
+        while time.monotonic() - begin < 1:
+            client.sendall(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            while answers.readline() != b"\r\n":
+                pass
+            answered += 1
+    assert answered <= FOLLOW_UPS_A_SECOND * 1.2 + FOLLOW_UPS_AT_ONCE
 
 
 @pytest.mark.parametrize(

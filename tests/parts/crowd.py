@@ -11,6 +11,7 @@ import random
 import socket
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -126,6 +127,19 @@ async def reconnecting(port: int, came: Came) -> None:
     await reader.read()
     came.set()
     writer.close()
+
+
+def asks_until_dropped(client: socket.socket, within: float) -> bool:
+    """Ask and never read; whether the connection was ended for that."""
+    end = time.monotonic() + within
+    while time.monotonic() < end:
+        try:
+            client.sendall(GET)
+        except TimeoutError:
+            continue
+        except OSError:
+            return True
+    return False
 
 
 KINDS: dict[str, tuple[int, Callable[[int, Came], Awaitable[None]]]] = {

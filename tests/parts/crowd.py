@@ -1,6 +1,6 @@
 """Clients that mean no good, in a process of their own: each kind by itself or all at once, until they are ended.
 
-python -m tests.parts.crowd PORT KIND ...
+python -m tests.parts.crowd PORT [KIND ...]
 """
 
 from __future__ import annotations
@@ -190,4 +190,4 @@ def hostile(port: int, *kinds: str) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    asyncio.run(crowd(int(sys.argv[1]), sys.argv[2:]))
+    asyncio.run(crowd(int(sys.argv[1]), sys.argv[2:] or list(KINDS)))

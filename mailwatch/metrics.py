@@ -1,8 +1,8 @@
 """Names the numbers: what was committed becomes a Prometheus page.
 
-Counters come from committed state only: a value that was shown once never goes back, also when the
-process is killed right after. A gauge is absent while it is unknown. Every series that can appear is
-there at zero from the start.
+Counters of mail come from committed state only: a value that was shown once never goes back, also when the
+process is killed right after. Those of the page itself begin with the process. A gauge is absent while it is
+unknown. Every series that can appear is there at zero from the start.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
     from mailwatch.pulse import Pulse
+    from mailwatch.refusals import Refusals
 
 PREFIX: Final = "mailwatch_"
 
@@ -92,9 +93,10 @@ def gauges(snapshot: Snapshot | None, pulse: Pulse) -> Iterator[Metric]:
 class StateCollector:
     """Reads the state at each scrape, beside the writer."""
 
-    def __init__(self, state_dir: Callable[[], Path], pulse: Pulse) -> None:
+    def __init__(self, state_dir: Callable[[], Path], pulse: Pulse, refusals: Refusals) -> None:
         self._state_dir = state_dir
         self._pulse = pulse
+        self._refusals = refusals
 
     def collect(self) -> Iterator[Metric]:
         """Every metric; without the counters while the state cannot be read."""
@@ -103,20 +105,30 @@ class StateCollector:
             yield from counters(snapshot)
             yield delays(snapshot)
         yield from gauges(snapshot, self._pulse)
+        yield from refused(self._refusals)
 
 
-def registry(state_dir: Callable[[], Path], pulse: Pulse) -> CollectorRegistry:
+def refused(refusals: Refusals) -> Iterator[Metric]:
+    """What the page itself counts; from the beginning of the process, unlike the counters of mail."""
+    family = CounterMetricFamily(
+        PREFIX + "web_refused", "Clients of this page that were refused or dropped.", labels=["reason"]
+    )
+    for reason, number in refusals.every().items():
+        family.add_metric([reason], number)
+    yield family
+
+
+def registry(state_dir: Callable[[], Path], pulse: Pulse, refusals: Refusals) -> CollectorRegistry:
     """What the page is made of: our own metrics, from the state folder as it is at each scrape, and the process's."""
     made = CollectorRegistry()
-    made.register(StateCollector(state_dir, pulse))
+    made.register(StateCollector(state_dir, pulse, refusals))
     ProcessCollector(registry=made)
     return made
 
 
-def page(metrics: CollectorRegistry, accept: str) -> tuple[bytes, str]:
-    """The page in the format asked for (OpenMetrics or text), and its content type."""
+def encoding(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
+    """How to write the page in the format asked for (OpenMetrics or text), and its content type."""
     try:
-        encoder, content_type = choose_encoder(accept)
+        return choose_encoder(accept)
     except (TypeError, ValueError):  # a version that is no number
-        encoder, content_type = choose_encoder("")
-    return encoder(metrics), content_type
+        return choose_encoder("")

@@ -49,6 +49,9 @@ class Options:
         default=Path("/var/lib/mailwatch"), metadata=_about("where mailwatch remembers what it has counted")
     )
     listen: str = field(default="127.0.0.1:10154", metadata=_about("address and port of /metrics"))
+    web_config_file: Path | None = field(
+        default=None, metadata=_about("a web configuration file as exporter-toolkit has it: TLS, passwords, headers")
+    )
     log: LogOptions = field(default_factory=LogOptions)
     postfix: PostfixOptions = field(default_factory=PostfixOptions)
 

@@ -1,52 +1,56 @@
-"""Serves /metrics, /healthz and a landing page, in a thread and an event loop of its own; it only reads.
+"""The pages: /metrics, /healthz and a landing page; they only read.
 
 Promises
     A scrape shows committed values. /healthz is red when the work loop has not come round, or when the log
-    cannot be read or the state not be written. Nothing a client sends changes anything.
+    cannot be read or the state not be written. Nothing a client sends changes anything. However often a page
+    is asked for, it is made ten times a second at most, and once more for each change: never is it more than
+    a tenth of a second behind what is committed.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
+import gzip
+import os
 import socket
-import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import uvicorn
 from jinja2 import Environment, PackageLoader
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from mailwatch import __version__
-from mailwatch.metrics import page, registry
+from mailwatch.database import NAME
+from mailwatch.metrics import encoding, registry
 from mailwatch.store import Snapshot, read_snapshot
+from mailwatch.web_access import Headers, Logins
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from mailwatch.options import Address
     from mailwatch.pulse import Pulse
+    from mailwatch.refusals import Refusals
+    from mailwatch.web_access import Access
 
-BACKLOG: Final = 256
-STOP_SECONDS: Final = 1
-MINUTE: Final = 60.0
 HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-
-log = logging.getLogger(__name__)
+FRESH_SECONDS: Final = 0.1
+MOST_KINDS: Final = 8
+"""Formats of a page that are kept at once; a client may name more versions than there are."""
+COMPRESSED_FROM: Final = 1024
+LONGEST_TARGET: Final = 8192
+LONGEST_HEADERS: Final = 16384
 
 
 def numbers(snapshot: Snapshot | None) -> list[tuple[str, str]] | None:
@@ -75,129 +79,143 @@ class Subject:
     log: Path
 
 
-def application(subject: Subject, pulse: Pulse) -> Starlette:
+class Kept:
+    """Pages made lately, as long as they are true: what they show is what ``state`` names."""
+
+    def __init__(self, state: Callable[[], object], fresh_seconds: float = FRESH_SECONDS) -> None:
+        self._state = state
+        self._fresh_seconds = fresh_seconds
+        self._known: object = None
+        self._made_at = 0.0
+        self._pages: dict[str, bytes] = {}
+
+    def page(self, kind: str, make: Callable[[], bytes]) -> bytes:
+        """The page of this kind, made again if need be."""
+        now = time.monotonic()
+        state = self._state()  # before the page is made: what is committed meanwhile makes it old
+        if state != self._known or now - self._made_at >= self._fresh_seconds:
+            self._pages.clear()
+            self._known, self._made_at = state, now
+        if kind not in self._pages:
+            self._pages[kind] = make()
+        return self._pages[kind]
+
+    def room_for(self, kind: str) -> bool:
+        """Whether a page of this kind is kept, or can be."""
+        return kind in self._pages or len(self._pages) < MOST_KINDS
+
+
+def written(folder: Path) -> list[tuple[int, int, int] | None]:
+    """What tells one commit from the next: the database and its write-ahead log, as the file system sees them."""
+    found: list[tuple[int, int, int] | None] = []
+    for name in (NAME, f"{NAME}-wal"):
+        try:
+            seen = os.stat(folder / name)  # noqa: PTH116 - as quick as can be: it is asked at every request
+        except OSError:
+            found.append(None)
+        else:
+            found.append((seen.st_ino, seen.st_size, seen.st_mtime_ns))
+    return found
+
+
+def wants_gzip(accepted: str) -> bool:
+    """Whether a client takes gzip, by its Accept-Encoding."""
+    for each in accepted.lower().split(","):
+        name, _, weight = each.partition(";")
+        if name.strip() == "gzip":
+            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
+
+
+def refusal(method: str, target: int, headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, int, str] | None:
+    """Why a request is not answered: the reason to count, the status, the text. ``target`` is its target's length."""
+    if method not in ("GET", "HEAD"):
+        return "method", 405, "only GET and HEAD are answered here\n"
+    if target > LONGEST_TARGET:
+        return "bad-request", 414, "the path is too long\n"
+    if sum(len(name) + len(value) for name, value in headers) > LONGEST_HEADERS:
+        return "bad-request", 431, "the headers are too long\n"
+    if any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in headers):
+        return "body", 413, "a request has no body here\n"
+    return None
+
+
+class Bounds:
+    """Refuses, before anything is done for it, a request that no page is made for."""
+
+    def __init__(self, app: ASGIApp, refusals: Refusals) -> None:
+        self._app = app
+        self._refusals = refusals
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        target = len(scope["raw_path"]) + len(scope["query_string"])
+        refused = refusal(scope["method"], target, scope["headers"])
+        if refused is None:
+            await self._app(scope, receive, send)
+            return
+        reason, status, text = refused
+        self._refusals.count(reason)
+        # closed, because what else it sends is not read
+        headers = {**HEADERS, "Connection": "close", **({"Allow": "GET, HEAD"} if status == 405 else {})}  # noqa: PLR2004
+        await PlainTextResponse(text, status_code=status, headers=headers)(scope, receive, send)
+
+
+class Pages:
     """The three pages."""
-    metrics = registry(lambda: subject.state_dir, pulse)
-    landing = Environment(loader=PackageLoader("mailwatch"), autoescape=True).get_template("landing.html")
-    host = socket.gethostname()
 
-    async def show_metrics(request: Request) -> Response:
-        body, content_type = page(metrics, request.headers.get("accept", ""))
-        return Response(body, headers={**HEADERS, "Content-Type": content_type})
+    def __init__(self, subject: Subject, pulse: Pulse, refusals: Refusals) -> None:
+        self._subject = subject
+        self._pulse = pulse
+        self._metrics = registry(lambda: subject.state_dir, pulse, refusals)
+        self._kept = Kept(lambda: (subject.state_dir, subject.log, written(subject.state_dir), pulse.probes()))
+        self._landing = Environment(loader=PackageLoader("mailwatch"), autoescape=True).get_template("landing.html")
+        self._host = socket.gethostname()
 
-    async def show_health(_: Request) -> Response:
-        complaint = pulse.complaint(time.monotonic())
+    async def metrics(self, request: Request) -> Response:
+        """The numbers, for Prometheus."""
+        encode, content_type = encoding(request.headers.get("accept", ""))
+        if not self._kept.room_for(content_type):
+            encode, content_type = encoding("")
+        body = self._kept.page(content_type, lambda: encode(self._metrics))
+        headers = {**HEADERS, "Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
+        if len(body) >= COMPRESSED_FROM and wants_gzip(request.headers.get("accept-encoding", "")):
+            plain = body
+            body = self._kept.page(f"gzip {content_type}", lambda: gzip.compress(plain, 5))
+            headers["Content-Encoding"] = "gzip"
+        return Response(body, headers=headers)
+
+    async def health(self, _: Request) -> Response:
+        """Whether the agent is well."""
+        complaint = self._pulse.complaint(time.monotonic())
         text = "ok\n" if complaint is None else f"not ok: {complaint}\n"
         return PlainTextResponse(text, status_code=200 if complaint is None else 503, headers=HEADERS)
 
-    async def show_landing(_: Request) -> Response:
-        shown = landing.render(
-            version=__version__,
-            host=host,
-            log=subject.log,
-            complaint=pulse.complaint(time.monotonic()),
-            numbers=numbers(read_snapshot(subject.state_dir)),
-        )
-        return HTMLResponse(shown, headers=HEADERS)
+    async def landing(self, _: Request) -> Response:
+        """The numbers, for a person."""
+        return HTMLResponse(self._kept.page("landing", self._make_landing), headers=HEADERS)
 
+    def _make_landing(self) -> bytes:
+        shown: Any = self._landing.render(
+            version=__version__,
+            host=self._host,
+            log=self._subject.log,
+            complaint=self._pulse.complaint(time.monotonic()),
+            numbers=numbers(read_snapshot(self._subject.state_dir)),
+        )
+        return str(shown).encode()
+
+
+def application(subject: Subject, pulse: Pulse, refusals: Refusals, access: Access) -> Starlette:
+    """What is served."""
+    pages = Pages(subject, pulse, refusals)
     made = Starlette(
-        routes=[Route("/metrics", show_metrics), Route("/healthz", show_health), Route("/", show_landing)],
-        middleware=[Middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)],
+        routes=[Route("/metrics", pages.metrics), Route("/healthz", pages.health), Route("/", pages.landing)],
+        middleware=[
+            Middleware(Headers, access=access),
+            Middleware(Bounds, refusals=refusals),
+            Middleware(Logins, access=access, refusals=refusals, headers=HEADERS),
+        ],
     )
     made.router.redirect_slashes = False  # a redirect would repeat whatever host the client named
     return made
-
-
-def bind(address: Address) -> socket.socket:
-    """A listening socket, before anything is served: so a port in use is told first of all. Raises OSError."""
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    # the protocol is named because asyncio sets TCP_NODELAY only then: without it an answer waits 40 ms for an ACK
-    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((address.host, address.port))
-        made.listen(BACKLOG)
-        made.setblocking(False)  # noqa: FBT003 - the socket's own signature
-    except OSError:
-        made.close()
-        raise
-    return made
-
-
-class Complaints:
-    """Says once a minute what goes wrong in the event loop: out of descriptors, asyncio would say it without end."""
-
-    def __init__(self) -> None:
-        self._said_at = -MINUTE
-
-    def handle(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Log what happened, unless that was just done."""
-        now = time.monotonic()
-        if now - self._said_at >= MINUTE:
-            self._said_at = now
-            log.error("the web server: %s", context.get("exception") or context.get("message"))
-
-
-class QuietServer(uvicorn.Server):
-    """Sleeps until there is something to do: uvicorn's own loop wakes ten times a second, to no use for us."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self._ended: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
-
-    async def main_loop(self) -> None:
-        """Serve until ``end``."""
-        ended = asyncio.Event()
-        asyncio.get_running_loop().set_exception_handler(Complaints().handle)
-        self._ended = (asyncio.get_running_loop(), ended)
-        if not self.should_exit:
-            await ended.wait()
-
-    def end(self) -> None:
-        """Stop serving; from any thread."""
-        self.should_exit = True
-        if self._ended is not None:
-            loop, ended = self._ended
-            with contextlib.suppress(RuntimeError):  # the loop has ended by itself
-                loop.call_soon_threadsafe(ended.set)
-
-
-class WebServer:
-    """Serves an application on a socket until it is stopped."""
-
-    def __init__(self, app: Starlette, listening: socket.socket) -> None:
-        self._socket = listening
-        self._server = QuietServer(
-            uvicorn.Config(
-                app,
-                loop="asyncio",
-                http="h11",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                date_header=False,
-                proxy_headers=False,
-                timeout_keep_alive=5,
-                timeout_graceful_shutdown=STOP_SECONDS,
-                h11_max_incomplete_event_size=16384,
-            )
-        )
-        self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
-
-    def start(self) -> None:
-        """Begin to serve."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop within about a second; the socket is closed."""
-        self._server.end()
-        self._thread.join(STOP_SECONDS + 0.5)
-        self._socket.close()
-
-    def _serve(self) -> None:
-        try:
-            self._server.run(sockets=[self._socket])
-        except Exception:
-            log.exception("the web server stopped; the log is still read")

@@ -13,9 +13,10 @@ import pytest
 from mailwatch.commands import COMMANDS, main
 from mailwatch.config import parse
 from mailwatch.counters import GAPS
-from mailwatch.metrics import counters, delays, gauges
+from mailwatch.metrics import counters, delays, gauges, refused
 from mailwatch.options import Options
 from mailwatch.pulse import Pulse, Seen
+from mailwatch.refusals import REASONS, Refusals
 from mailwatch.store import Snapshot
 
 ROOT = Path(__file__).parent.parent
@@ -36,9 +37,8 @@ def metrics() -> list[str]:
     snapshot = Snapshot(counters={}, delays={}, open_messages=0, last_event_at=1.0)
     seen = Seen(success=True, succeeded_at=1.0)
     pulse = Pulse(ticked_at=1.0, log=seen, state=seen)
-    names = {sample.name for family in (*counters(snapshot), *gauges(snapshot, pulse)) for sample in family.samples}
-    names.add(delays(snapshot).name)
-    return sorted(names)
+    families = (*counters(snapshot), *gauges(snapshot, pulse), *refused(Refusals()))
+    return sorted({delays(snapshot).name, *(sample.name for family in families for sample in family.samples)})
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -75,6 +75,11 @@ def test_no_metric_is_in_the_table_that_is_not_shown() -> None:
 @pytest.mark.parametrize("reason", GAPS)
 def test_every_reason_of_a_gap_is_explained(reason: str) -> None:
     assert f"`{reason}` —" in README
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_of_a_refused_client_is_explained(reason: str) -> None:
+    assert f"`{reason}` —" in README.partition("**Refused clients.**")[2].partition("\n\n")[0]
 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\(([a-z][^):]+)\)", README))

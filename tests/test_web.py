@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import resource
-import socket
-import time
+import http.client
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,19 +56,6 @@ def test_an_odd_wish_for_a_format_still_gets_a_page(agent: RunningAgent, accept:
     assert b"mailwatch_delivery_attempts" in body
 
 
-def test_idle_clients_beyond_the_usual_limit_do_not_keep_a_scrape_waiting(agent: RunningAgent) -> None:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (8192, max(8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
-    idle = [socket.create_connection(("127.0.0.1", agent.port), 5) for _ in range(1500)]
-    try:
-        begin = time.monotonic()
-        assert agent.get("/metrics")[0] == 200
-        assert time.monotonic() - begin < 1
-    finally:
-        for client in idle:
-            client.close()
-    assert "Traceback" not in agent.said
-
-
 def test_the_page_is_compressed_for_whom_asks(agent: RunningAgent) -> None:
     _, headers, body = agent.get("/metrics", **{"Accept-Encoding": "gzip"})
     assert headers["content-encoding"] == "gzip"
@@ -109,29 +95,22 @@ def test_another_path_is_not_found_and_shows_nothing_of_itself(agent: RunningAge
     assert b"<script>" not in body
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-def test_nothing_can_be_written(agent: RunningAgent, method: str) -> None:
-    with socket.create_connection(("127.0.0.1", agent.port), 5) as client:
-        client.sendall(
-            f"{method} /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
-        )
-        assert client.recv(100).startswith(b"HTTP/1.1 405")
+@pytest.mark.parametrize("accept_encoding", ["", "gzip"])
+@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/", "/nothing"])
+def test_head_gives_the_headers_of_get_and_no_body(agent: RunningAgent, path: str, accept_encoding: str) -> None:
+    def answer(method: str) -> tuple[str, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", agent.port, timeout=5)
+        with closing(connection):
+            connection.request(method, path, headers={"Accept-Encoding": accept_encoding, "Connection": "close"})
+            got = connection.getresponse()
+            headers = {name.lower(): value for name, value in got.getheaders()}
+            return f"{got.status}", headers, got.read()
 
-
-def test_head_answers_without_a_body(agent: RunningAgent) -> None:
-    with socket.create_connection(("127.0.0.1", agent.port), 5) as client:
-        client.sendall(b"HEAD /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        answer = b"".join(iter(lambda: client.recv(65536), b""))
-    assert answer.startswith(b"HTTP/1.1 200")
-    assert answer.endswith(b"\r\n\r\n")
-
-
-def test_silent_clients_do_not_keep_a_scrape_waiting(agent: RunningAgent) -> None:
-    silent = [socket.create_connection(("127.0.0.1", agent.port), 5) for _ in range(100)]
-    try:
-        begin = time.monotonic()
-        assert agent.get("/metrics")[0] == 200
-        assert time.monotonic() - begin < 1
-    finally:
-        for client in silent:
-            client.close()
+    status, headers, body = answer("GET")
+    # the numbers of the process itself may have a digit more or less the next time, and compress differently
+    length = int(headers.pop("content-length"))
+    head_status, head_headers, nothing = answer("HEAD")
+    assert abs(int(head_headers.pop("content-length")) - length) <= (60 if path == "/metrics" else 0)
+    assert (head_status, head_headers, nothing) == (status, headers, b"")
+    assert len(body) == length
+    assert ("content-encoding" in headers) == (path == "/metrics" and accept_encoding == "gzip")

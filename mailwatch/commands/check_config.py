@@ -13,6 +13,8 @@ from mailwatch.commands.failure import CRITICAL, Failure
 from mailwatch.config import ConfigError, load
 from mailwatch.discovery import LogNotFound, Postfix, ask_postconf, find_log, log_trouble
 from mailwatch.options import DEFAULT_CONFIG, Options
+from mailwatch.web_access import Terms, agree
+from mailwatch.web_config import VERIFIED
 
 
 def found_log(options: Options, postfix: Postfix | None) -> tuple[str, str | None]:
@@ -48,6 +50,7 @@ def check_config(config: Path | None, as_json: bool) -> None:  # noqa: FBT001 - 
     """
     try:
         options = load(config)
+        web = agree(options.web_config_file)
     except ConfigError as error:
         if as_json:
             click.echo(json.dumps({"verdict": "error", "mistakes": error.mistakes}))
@@ -64,15 +67,34 @@ def check_config(config: Path | None, as_json: bool) -> None:  # noqa: FBT001 - 
             "postfix": None if postfix is None else shown(asdict(postfix)),
             "log": log,
             "trouble": trouble,
+            "web": {
+                "tls": web.config.tls is not None,
+                "client_certificates": web.config.tls is not None and web.config.tls.client_auth_type == VERIFIED,
+                "users": len(web.config.users),
+            },
         }
         click.echo(json.dumps(said))
     else:
-        show(options, postfix, read, log, trouble)
+        show(options, postfix, read, (log, trouble), web)
     raise SystemExit(0 if trouble is None else 1)
 
 
-def show(options: Options, postfix: Postfix | None, read: Path | None, log: str, trouble: str | None) -> None:
+def protection(web: Terms) -> str:
+    """What protects the page."""
+    users = len(web.config.users)
+    tls = web.config.tls
+    said = ["no TLS" if tls is None else f"TLS from {tls.min_version} on"]
+    if tls is not None and tls.client_auth_type != "NoClientCert":
+        said.append(tls.client_auth_type)
+    said.append(f"{users or 'no'} user{'' if users == 1 else 's'} with a password")
+    return ", ".join(said)
+
+
+def show(
+    options: Options, postfix: Postfix | None, read: Path | None, found: tuple[str, str | None], web: Terms
+) -> None:
     """Print the verdict first, then what was found."""
+    log, trouble = found
     if trouble is None:
         click.secho("OK: the configuration is right", fg="green")
     else:
@@ -87,7 +109,8 @@ def show(options: Options, postfix: Postfix | None, read: Path | None, log: str,
             ("relayhost", postfix.relayhost or "none, mail is delivered directly"),
             ("domain", postfix.domain or "unknown"),
         ]
-    rows += [("state", str(options.state_dir)), ("metrics", f"http://{options.listen}/metrics")]
+    rows += [("state", str(options.state_dir)), ("metrics", f"{web.scheme}://{options.listen}/metrics")]
+    rows.append(("page", protection(web)))
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         click.echo(f"  {name:<{width}}  {value}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import ipaddress
 import os
 import pwd
 import stat
@@ -16,17 +17,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.commands.failure import BAD_CONFIG, Failure
+from mailwatch.config import ConfigError
 from mailwatch.database import NAME, StateError, refuse_unusable
 from mailwatch.discovery import LogNotFound, Postfix, ask_postconf, find_log, log_trouble
 from mailwatch.options import Address, parse_address
 from mailwatch.store import known_logs
-from mailwatch.web import bind
+from mailwatch.web_access import Terms, agree
+from mailwatch.web_server import bind
 
 if TYPE_CHECKING:
     import socket
     from pathlib import Path
 
     from mailwatch.options import Options
+    from mailwatch.web_config import WebConfig
 
 IN_USE: Final = 1
 PRIVATE: Final = 0o700
@@ -43,12 +47,26 @@ class Claim:
     folder: int
     address: Address
     listening: socket.socket
+    web: Terms
+
+    def exposed(self) -> str | None:
+        """What others than this host can see or overhear; None when there is nothing."""
+        return exposure(self.address, self.listening.getsockname()[0], self.web.config)
 
     def release(self) -> None:
         """Give it all back."""
         with suppress(OSError):
             os.close(self.folder)
         self.listening.close()
+
+
+def exposure(address: Address, bound: str, web: WebConfig) -> str | None:
+    """What can be seen or overheard at an address, which is bound to this one of the host's."""
+    if ipaddress.ip_address(bound.partition("%")[0]).is_loopback or web.tls is not None:
+        return None
+    if web.users:
+        return f"passwords cross the network to {address} in the clear: add tls_server_config to web_config_file"
+    return f"everybody who reaches {address} can read the page: set web_config_file, or listen on 127.0.0.1"
 
 
 def me() -> str:
@@ -143,6 +161,14 @@ def readable_log(options: Options, postfix: Postfix | None) -> Path:
     return path
 
 
+def web_terms(options: Options) -> Terms:
+    """On which terms the page is served. Raises Failure."""
+    try:
+        return agree(options.web_config_file)
+    except ConfigError as error:
+        raise Failure(str(error), BAD_CONFIG) from error
+
+
 def refuse_odd_names(options: Options) -> None:
     """Names that are no UTF-8 cannot be told in a page or a state. Raises Failure."""
     for path in (options.log.path, options.log.olddir, options.state_dir):
@@ -161,6 +187,7 @@ def claim(options: Options, previous: Claim | None = None) -> Claim:
     refuse_odd_names(options)
     postfix = ask_postconf(options.postfix.config_dir)
     log = readable_log(options, postfix)
+    web = web_terms(options)
     address = parse_address(options.listen)
     kept_folder = previous is not None and previous.options.state_dir == options.state_dir
     kept_address = previous is not None and previous.address == address
@@ -177,4 +204,6 @@ def claim(options: Options, previous: Claim | None = None) -> Claim:
         os.close(folder)
         raise
     listening.setblocking(False)  # noqa: FBT003 - the socket's own signature
-    return Claim(options=options, postfix=postfix, log=log, folder=folder, address=address, listening=listening)
+    return Claim(
+        options=options, postfix=postfix, log=log, folder=folder, address=address, listening=listening, web=web
+    )

@@ -23,10 +23,13 @@ from mailwatch.discovery import syslog_names
 from mailwatch.options import Options, parse_address
 from mailwatch.parsers import PARSERS
 from mailwatch.pulse import Pulse
+from mailwatch.refusals import Refusals
 from mailwatch.sources import SOURCES
 from mailwatch.sources.wakeup import Wakeup
 from mailwatch.tally import PASSED
-from mailwatch.web import Subject, WebServer, application
+from mailwatch.web import Subject, application
+from mailwatch.web_access import Access
+from mailwatch.web_server import WebServer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,6 +88,8 @@ class Supervision:
         self._claimed = claimed
         self._reload = reload
         self._pulse = Pulse()
+        self._refusals = Refusals()
+        self._access = Access(claimed.web)
         self._subject = Subject(state_dir=claimed.options.state_dir, log=claimed.log)
         self._web = self._served()
         self._watch: Watch | None = None
@@ -114,15 +119,20 @@ class Supervision:
     def _tell(self) -> None:
         claimed = self._claimed
         log.info(
-            "mailwatch %s watches log=%s state=%s metrics=http://%s/metrics",
+            "mailwatch %s watches log=%s state=%s metrics=%s://%s/metrics",
             __version__,
             claimed.log,
             claimed.options.state_dir,
+            claimed.web.scheme,
             claimed.address,
         )
+        exposed = claimed.exposed()
+        if exposed is not None:
+            log.warning("%s", exposed)
 
     def _served(self) -> WebServer:
-        return WebServer(application(self._subject, self._pulse), self._claimed.listening.dup())
+        made = application(self._subject, self._pulse, self._refusals, self._access)
+        return WebServer(made, self._claimed.listening.dup(), self._refusals, self._access)
 
     def _interrupt(self, number: int, _frame: object) -> None:
         if number == signal.SIGHUP:
@@ -143,6 +153,7 @@ class Supervision:
             return
         before, self._claimed = self._claimed, claimed
         self._subject.state_dir, self._subject.log = claimed.options.state_dir, claimed.log
+        self._access.change(claimed.web)
         if claimed.address != before.address:
             self._web.stop()
             self._web = self._served()
@@ -170,10 +181,13 @@ class Reload:
 class Overrides:
     """What the command line says; it wins over the file."""
 
-    def __init__(self, *, log_path: Path | None, listen: str | None, state_dir: Path | None) -> None:
+    def __init__(
+        self, *, log_path: Path | None, listen: str | None, state_dir: Path | None, web_config_file: Path | None
+    ) -> None:
         self._log_path = log_path
         self._listen = listen
         self._state_dir = state_dir
+        self._web_config_file = web_config_file
 
     def applied(self, options: Options) -> Options:
         """The options with the command line's on top."""
@@ -183,6 +197,8 @@ class Overrides:
             options = replace(options, listen=self._listen)
         if self._state_dir is not None:
             options = replace(options, state_dir=self._state_dir)
+        if self._web_config_file is not None:
+            options = replace(options, web_config_file=self._web_config_file)
         return options
 
 
@@ -190,7 +206,6 @@ def log_to_stderr(level: str) -> None:
     """Log to stderr; the time only for a person, the journal has its own."""
     stamp = "%(asctime)s " if sys.stderr.isatty() else ""
     logging.basicConfig(level=level.upper(), format=f"{stamp}%(levelname)s %(message)s", stream=sys.stderr, force=True)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
 
 def allow_many_files() -> None:
@@ -229,13 +244,28 @@ def address(_context: click.Context, _parameter: click.Parameter, value: str | N
 )
 @click.option("--web.listen-address", "listen", callback=address, help="Address and port of /metrics.")
 @click.option(
+    "--web.config.file",
+    "web_config_file",
+    type=click.Path(path_type=Path, readable=False),
+    callback=not_empty,
+    help="TLS and passwords, as exporter-toolkit has them.",
+)
+@click.option(
     "--state-dir",
     type=click.Path(path_type=Path, readable=False),
     callback=not_empty,
     help="Where to remember what was counted.",
 )
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True)
-def run(config: Path | None, log_path: Path | None, listen: str | None, state_dir: Path | None, log_level: str) -> None:
+def run(
+    *,
+    config: Path | None,
+    log_path: Path | None,
+    listen: str | None,
+    web_config_file: Path | None,
+    state_dir: Path | None,
+    log_level: str,
+) -> None:
     """Watch the mail log and serve /metrics, until SIGTERM.
 
     Finds Postfix, its log and its queue by itself. SIGHUP reads the configuration again.
@@ -246,7 +276,10 @@ def run(config: Path | None, log_path: Path | None, listen: str | None, state_di
     allow_many_files()
     absolute = None if log_path is None else Path(os.path.abspath(log_path))  # noqa: PTH100 - keeps a symlink's own name
     overrides = Overrides(
-        log_path=absolute, listen=listen, state_dir=None if state_dir is None else state_dir.absolute()
+        log_path=absolute,
+        listen=listen,
+        state_dir=None if state_dir is None else state_dir.absolute(),
+        web_config_file=None if web_config_file is None else web_config_file.absolute(),
     )
     reload = Reload(config, overrides)
     # blocks of events die by reference count; looking through them for cycles cost 7 % of catching up

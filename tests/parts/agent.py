@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from tests.parts.ports import eventually, free_port
 
 if TYPE_CHECKING:
     import signal
+    import ssl
     from pathlib import Path
 
 SAMPLE = re.compile(r"^(mailwatch_[a-z_]+)(?:\{([^}]*)\})? ([^ ]+)$", re.MULTILINE)
@@ -46,6 +48,8 @@ class RunningAgent:
     extra: str = ""
     port: int = field(default_factory=free_port)
     start_at: str = "beginning"
+    tls: ssl.SSLContext | None = None
+    login: str = ""
     process: subprocess.Popen[str] | None = None
 
     @property
@@ -85,9 +89,12 @@ class RunningAgent:
 
     def get(self, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of a page."""
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers)
+        if self.login:
+            headers = {"Authorization": "Basic " + base64.b64encode(self.login.encode()).decode(), **headers}
+        scheme = "http" if self.tls is None else "https"
+        request = urllib.request.Request(f"{scheme}://127.0.0.1:{self.port}{path}", headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
+            with urllib.request.urlopen(request, timeout=5, context=self.tls) as answer:
                 return answer.status, dict(answer.headers), answer.read()
         except urllib.error.HTTPError as error:
             with error:

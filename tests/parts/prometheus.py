@@ -20,7 +20,7 @@ global: {{scrape_interval: 1s, scrape_timeout: 1s}}
 scrape_configs:
   - job_name: mailwatch
     static_configs: [{{targets: ['127.0.0.1:{port}']}}]
-"""
+{extra}"""
 
 
 @dataclass
@@ -31,6 +31,7 @@ class Prometheus:
     scraped: int
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    extra: str = ""
 
     def start(self) -> None:
         """Start it."""
@@ -38,7 +39,7 @@ class Prometheus:
         assert program, "prometheus is missing: install Debian's prometheus"
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "prometheus.yml"
-        config.write_text(CONFIG.format(port=self.scraped))
+        config.write_text(CONFIG.format(port=self.scraped, extra=self.extra))
         with (self.folder / "out").open("wb") as out:
             self.process = subprocess.Popen(
                 [program, f"--config.file={config}", f"--storage.tsdb.path={self.folder / 'data'}",

@@ -20,9 +20,9 @@ import pytest
 
 from mailwatch.commands.claim import exposure
 from mailwatch.options import Address
-from mailwatch.web_config import Secret, TlsOptions, WebConfig
-from mailwatch.web_guard import READ_SECONDS
-from mailwatch.web_passwords import Checks, Passwords, TooMany, credentials, network_of
+from mailwatch.web.config import Secret, TlsOptions, WebConfig
+from mailwatch.web.guard import READ_SECONDS
+from mailwatch.web.passwords import Checks, Passwords, TooMany, credentials, network_of
 from tests.parts.agent import RunningAgent, mailwatch
 from tests.parts.certificates import Authority
 from tests.parts.crowd import asks_until_dropped

@@ -11,9 +11,9 @@ import bcrypt
 import pytest
 
 from mailwatch.config import ConfigError
-from mailwatch.web_access import agree
-from mailwatch.web_config import CIPHERS, HASH, Secret, TlsOptions, WebConfig, load
-from mailwatch.web_tls import make_context
+from mailwatch.web.access import agree
+from mailwatch.web.config import CIPHERS, HASH, Secret, TlsOptions, WebConfig, load
+from mailwatch.web.tls import make_context
 from tests.parts.agent import mailwatch
 from tests.parts.certificates import Authority, openssl
 
@@ -183,7 +183,7 @@ def test_aliases_of_aliases_do_not_grow(folder: Path) -> None:
 
 
 def test_nothing_is_imported_for_it_where_there_is_none() -> None:
-    ask = "import sys, mailwatch.commands; print({'yaml', 'bcrypt', 'mailwatch.web_tls'} & set(sys.modules))"
+    ask = "import sys, mailwatch.commands; print({'yaml', 'bcrypt', 'mailwatch.web.tls'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 

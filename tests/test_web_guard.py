@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailwatch.refusals import REASONS, Refusals
-from mailwatch.web import FRESH_SECONDS, MOST_KINDS, Kept, refusal, wants_gzip
-from mailwatch.web_guard import FOLLOW_UPS_A_SECOND, FOLLOW_UPS_AT_ONCE, READ_SECONDS, REQUEST_SECONDS, Connection, Pace
-from mailwatch.web_server import MOST_CONNECTIONS
+from mailwatch.web.guard import FOLLOW_UPS_A_SECOND, FOLLOW_UPS_AT_ONCE, READ_SECONDS, REQUEST_SECONDS, Connection, Pace
+from mailwatch.web.pages import FRESH_SECONDS, MOST_KINDS, Kept, refusal, wants_gzip
+from mailwatch.web.server import MOST_CONNECTIONS
 from tests.parts.agent import RunningAgent, parsed
 from tests.parts.crowd import asks_until_dropped, hostile
 from tests.parts.ports import eventually

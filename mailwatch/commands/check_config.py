@@ -13,8 +13,8 @@ from mailwatch.commands.failure import CRITICAL, Failure
 from mailwatch.config import ConfigError, load
 from mailwatch.discovery import LogNotFound, Postfix, ask_postconf, find_log, log_trouble
 from mailwatch.options import DEFAULT_CONFIG, Options
-from mailwatch.web_access import Terms, agree
-from mailwatch.web_config import VERIFIED
+from mailwatch.web.access import Terms, agree
+from mailwatch.web.config import VERIFIED
 
 
 def found_log(options: Options, postfix: Postfix | None) -> tuple[str, str | None]:

@@ -22,15 +22,15 @@ from mailwatch.database import NAME, StateError, refuse_unusable
 from mailwatch.discovery import LogNotFound, Postfix, ask_postconf, find_log, log_trouble
 from mailwatch.options import Address, parse_address
 from mailwatch.store import known_logs
-from mailwatch.web_access import Terms, agree
-from mailwatch.web_server import bind
+from mailwatch.web.access import Terms, agree
+from mailwatch.web.server import bind
 
 if TYPE_CHECKING:
     import socket
     from pathlib import Path
 
     from mailwatch.options import Options
-    from mailwatch.web_config import WebConfig
+    from mailwatch.web.config import WebConfig
 
 IN_USE: Final = 1
 PRIVATE: Final = 0o700

@@ -27,9 +27,9 @@ from mailwatch.refusals import Refusals
 from mailwatch.sources import SOURCES
 from mailwatch.sources.wakeup import Wakeup
 from mailwatch.tally import PASSED
-from mailwatch.web import Subject, application
-from mailwatch.web_access import Access
-from mailwatch.web_server import WebServer
+from mailwatch.web.access import Access
+from mailwatch.web.pages import Subject, application
+from mailwatch.web.server import WebServer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Takes the connections to the page, in a thread and an event loop of its own, and no more than are good for the agent.
 
 Promises
-    Clients that say nothing, never end, never read or send rubbish do not keep a scrape waiting; see web_guard.
+    Clients that say nothing, never end, never read or send rubbish do not keep a scrape waiting; see guard.py.
     Nothing that goes wrong here reaches the work loop; out of descriptors, a client of the page goes, not the log.
 """
 
@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
-from mailwatch.web_guard import LEAST_CONNECTIONS, READ_SECONDS, Connection, Conversation, Guard, Turn
+from mailwatch.web.guard import LEAST_CONNECTIONS, READ_SECONDS, Connection, Conversation, Guard, Turn
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from mailwatch.options import Address
     from mailwatch.refusals import Refusals
-    from mailwatch.web_access import Access
+    from mailwatch.web.access import Access
 
 BACKLOG: Final = 256
 STOP_SECONDS: Final = 1

@@ -22,8 +22,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 
 from mailwatch.config import ConfigError
-from mailwatch.web_config import LARGEST, WebConfig, load
-from mailwatch.web_passwords import Checks, Passwords, TooMany
+from mailwatch.web.config import LARGEST, WebConfig, load
+from mailwatch.web.passwords import Checks, Passwords, TooMany
 
 if TYPE_CHECKING:
     import ssl
@@ -61,7 +61,7 @@ def agree(path: Path | None) -> Terms:
     seen = look(path, config)  # before it is read by OpenSSL: what changes meanwhile is looked at again
     if config.tls is None:
         return Terms(path=path, config=config, seen=seen)
-    from mailwatch.web_tls import TlsWrong, make_context  # noqa: PLC0415 - only for whom has a certificate
+    from mailwatch.web.tls import TlsWrong, make_context  # noqa: PLC0415 - only for whom has a certificate
 
     try:
         context = make_context(config.tls)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from mailwatch.web_config import is_allowed
+from mailwatch.web.config import is_allowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mailwatch.web_config import Secret
+    from mailwatch.web.config import Secret
 
 WAITING_OF_A_NETWORK: Final = 8
 WAITING: Final = 64

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from mailwatch.config import ConfigError, suggestion
-from mailwatch.web_yaml import NotYaml, read_yaml
+from mailwatch.web.yaml import NotYaml, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, Final
 
-from mailwatch.web_config import CIPHERS, VERIFIED
+from mailwatch.web.config import CIPHERS, VERIFIED
 
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from mailwatch.web_config import TlsOptions
+    from mailwatch.web.config import TlsOptions
 
 VERSIONS: Final = {"TLS12": ssl.TLSVersion.TLSv1_2, "TLS13": ssl.TLSVersion.TLSv1_3}
 

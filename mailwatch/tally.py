@@ -40,6 +40,7 @@ MessageKey = tuple[str, str]
 RECEIVERS: Final = ("smtpd", "pickup", "qmqpd", "other")
 GAPS: Final = (
     "copytruncate", "missing-file", "archive-damaged", "cut", "rewritten", "state-damaged", "offset-unusable",
+    "journal-vacuumed", "journal-damaged", "journal-suppressed",
 )  # fmt: skip
 
 

@@ -72,7 +72,7 @@ class Subject:
     """What the pages are about; the supervisor changes it when the configuration has changed."""
 
     state_dir: Path
-    log: Path
+    log: object
 
 
 def application(subject: Subject, pulse: Pulse) -> Starlette:

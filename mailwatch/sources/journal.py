@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Final
 
 from mailwatch.sources.batch import Batch
 from mailwatch.sources.journal_entry import is_suppression, line, place
-from mailwatch.sources.journal_files import JournalFiles
+from mailwatch.sources.journal_files import ONLINE, JournalFiles, is_deleted
 from mailwatch.sources.journal_rows import Row, Rows, as_history, as_read, row_of
 from mailwatch.sources.journalctl import PATIENCE, PROGRAM, Journalctl
 
@@ -54,7 +54,7 @@ AFTER_NOTHING: Final = 1.0
 """Seconds for which a file is left alone whose news were none of Postfix's: others may write all the time."""
 AFTER_FAILURE: Final = 5.0
 ABANDONED: Final = 60.0
-"""Seconds for which a deleted file must not be written to before it is let go of."""
+"""Seconds for which nobody must have written to a deleted file before it is let go of."""
 
 
 class Look:
@@ -189,15 +189,22 @@ class JournalSource:
         # memory before disk, so that what was copied from there is known to be; the archived before the live one
         for file in sorted(found, key=lambda each: (not each.is_volatile, not each.is_final, each.header.first_at)):
             row = self._rows.rows[file.header.file]
-            if (row.read >= file.header.last and file.is_final) or self._is_abandoned(file, row):
+            if file.deleted:
+                self._give_up(file, row)
+            elif row.read >= file.header.last and file.is_final:
                 self._complete(file, row)
             elif row.read < file.header.last and self._is_due(file, now):
                 return self._begin_look(file, row)
         return False
 
-    def _is_abandoned(self, file: JournalFile, row: Row) -> bool:
-        through = row.looked >= file.header.last
-        return file.deleted and through and self._wall() - file.written / 1e9 >= ABANDONED
+    def _give_up(self, file: JournalFile, row: Row) -> None:
+        """Let go of a deleted file, for journalctl reads none. What it still held is missed once it is gone."""
+        if row.reach >= file.header.last:
+            self._rows.put(replace(row, complete=True), pressing=False)
+        if file.header.state == ONLINE and self._wall() - file.written / 1e9 < ABANDONED:
+            self._trouble = f"journald writes to {file.path}, which was deleted: run journalctl --rotate"
+        else:
+            self._files.settle(file)
 
     def _is_due(self, file: JournalFile, now: float) -> bool:
         if now < self._not_before.get(file.header.file, now):
@@ -214,7 +221,6 @@ class JournalSource:
                 first=row.read + 1,
                 facilities=self._facilities,
                 program=self._program,
-                clock=self._clock,
             )
         except OSError as error:
             why = f"cannot run {self._program} to read the journal: {error.strerror or error}"
@@ -227,18 +233,19 @@ class JournalSource:
         """Read on in the file at hand, until there is enough, or nothing comes for a moment."""
         look = self._look
         assert look is not None  # noqa: S101 - for the type checker
-        end = self._clock() + PATIENCE
+        end = time.monotonic() + PATIENCE
         while look.size < limit and look.run.ended is None and not look.through:
             try:
                 look.take(look.run.read())
             except (TimeoutError, OSError) as error:
                 return self._failed(look, str(error))
-            if self._clock() >= end:
+            if time.monotonic() >= end:
                 break
         if look.through or look.run.ended == 0:
             return self._done(look)
         if look.run.ended is not None:
             return self._failed(look, look.run.complaint())
+        self._rows.put(look.row())
         return self._batch(look, more=True)
 
     def _done(self, look: Look) -> Batch:
@@ -259,7 +266,8 @@ class JournalSource:
         """Journalctl hung or failed: what it said before counts; an archived file that gives no more is left."""
         file, hung = look.file, look.run.ended is None
         self._leave()
-        if file.is_final and not hung and not look.found:
+        self._rows.put(look.row())
+        if file.is_final and not (hung or look.found or is_deleted(file)):
             self._rows.gaps.append("journal-damaged")
             self._complete(file, look.row())
         else:
@@ -286,8 +294,6 @@ class JournalSource:
         block, overlong, suppressed = b"", 0, 0
         if look is not None:
             block, overlong, suppressed = look.taken()
-            if look is self._look:
-                self._rows.put(look.row())
         return Batch(
             block=block,
             written_at=self._wall(),

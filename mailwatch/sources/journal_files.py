@@ -4,14 +4,15 @@ A header says which file it is (its ID stays over renaming), in which numbering 
 numbers of its first and last entry: so a look costs no journalctl while nothing was written. The fields
 read here have stood at the same bytes since 2012 (https://systemd.io/JOURNAL_FILE_FORMAT).
 
-Descriptors of files that are not read to their end are kept: rotation renames them and vacuuming deletes
-them, and neither takes from us what an open file still holds.
+Files that are not read to their end are kept open: so they are known again when rotation has renamed them, and
+what their headers said last is known when they were deleted. journalctl reads no deleted file, open or not.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import stat
 import struct
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -64,10 +65,8 @@ class JournalFile:
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing is written to it any more: archived, or put aside as damaged, or deleted and left."""
-        return (
-            self.header.state == ARCHIVED or self.path.endswith("~") or (self.deleted and self.header.state != ONLINE)
-        )
+        """Whether nothing is written to it any more: archived, or put aside as damaged."""
+        return self.header.state == ARCHIVED or self.path.endswith("~")
 
     @property
     def fingerprint(self) -> tuple[int, int, int]:
@@ -190,6 +189,8 @@ class JournalFiles:
         settled = self._settled.get(state_of(found))
         if settled is not None:
             return settled
+        if not stat.S_ISREG(found.st_mode):
+            return None
         for file, held in self._held.items():
             if held.path == path and same_file(held.descriptor, found):
                 return file
@@ -241,6 +242,14 @@ def unreadable(path: str, error: OSError) -> str:
 def state_of(found: os.stat_result) -> tuple[int, int, int, int]:
     """What a file that nobody writes to keeps."""
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def is_deleted(file: JournalFile) -> bool:
+    """Whether no name leads to an open file any more, now."""
+    try:
+        return os.fstat(file.descriptor).st_nlink == 0
+    except OSError:
+        return True
 
 
 def same_file(descriptor: int, found: os.stat_result) -> bool:

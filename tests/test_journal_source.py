@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mailwatch.sources import journalctl
+from mailwatch.sources import journal_files, journalctl
+from mailwatch.sources.journal import JournalSource
 from mailwatch.sources.journal_entry import SUPPRESSED
-from mailwatch.sources.journal_files import header_of
+from mailwatch.sources.journal_files import header_of, machine_id
 from tests.parts.journal import BOOTS, Journald, Reader, append, archive, entry, queued
 from tests.parts.ports import eventually
 
@@ -408,6 +409,44 @@ def test_files_that_may_not_be_read_are_trouble_and_what_to_do_is_said(reader: R
 def test_a_folder_that_is_not_there_is_trouble(reader: Reader) -> None:
     reader.read()
     assert reader.trouble == f"cannot read the journal: {reader.folder}: No such file or directory"
+
+
+def test_a_journal_that_cannot_be_looked_at_for_a_while_is_trouble_and_no_gap(reader: Reader, tmp_path: Path) -> None:
+    write(live(reader), 0, 3)
+    reader.read()
+    reader.folder.rename(tmp_path / "away")
+    reader.read()
+    assert reader.trouble == f"cannot read the journal: {reader.folder}: No such file or directory"
+    reader.folder.mkdir()
+    reader.read()
+    assert reader.trouble == f"found no journal files in {reader.folder}: is journald running?"
+    reader.folder.rmdir()
+    (tmp_path / "away").rename(reader.folder)
+    write(live(reader), 3, 5)
+    reader.read()
+    assert [reader.numbers(), reader.gaps, reader.trouble] == [[0, 1, 2, 3, 4], [], None]
+
+
+def test_what_is_being_copied_to_the_disk_is_not_read_there_before_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("PERSISTENT", "VOLATILE"):
+        monkeypatch.setattr(journal_files, place, tmp_path / place)
+    memory, disk = (tmp_path / place / machine_id() / "system.journal" for place in ("VOLATILE", "PERSISTENT"))
+    reader = Reader(tmp_path)
+    reader.source = JournalSource(None, positions={}, start="beginning", clock=lambda: reader.now)
+    write(memory, 0, 3)
+    reader.read()
+    write(memory, 3, 5)
+    reader.read()
+    write(memory, 5, 7)
+    write(disk, 0, 7)
+    assert reader.source.read(1 << 18).block == b"", "memory was looked at this moment: the disk waits, too"
+    reader.read()
+    memory.unlink()
+    write(disk, 7, 9)
+    reader.read()
+    assert [reader.numbers(), reader.gaps] == [list(range(9)), []]
 
 
 def test_an_idle_journal_starts_no_journalctl_and_writes_nothing(reader: Reader, tmp_path: Path) -> None:

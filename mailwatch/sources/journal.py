@@ -154,12 +154,14 @@ class JournalSource:
     def read(self, limit: int) -> Batch:
         """The next whole lines, about ``limit`` bytes of them; see ``Source``."""
         if self._look is None:
-            found, there, trouble = self._files.look()
+            found, there, any_named, trouble = self._files.look()
             if not self._begun:
                 return self._begin(found.values(), trouble)
-            self._rows.note(found.values(), there)
+            # what could not be looked at may be there
+            self._rows.note(found.values(), there, whole=trouble is None and any_named)
             self._forget(there)
-            self._trouble = trouble or (None if there else self._files.folder_trouble())
+            trouble = trouble or (None if any_named else self._files.folder_trouble() or self._files.none_found())
+            self._trouble = trouble
             if not self._next(list(found.values())):
                 return self._batch()
         return self._read_on(limit)
@@ -195,6 +197,8 @@ class JournalSource:
                 self._complete(file, row)
             elif row.read < file.header.last and self._is_due(file, now):
                 return self._begin_look(file, row)
+            elif file.is_volatile and row.reach < file.header.last:
+                return False  # what is unread here may just be copied to the disk: it must not be read there first
         return False
 
     def _give_up(self, file: JournalFile, row: Row) -> None:

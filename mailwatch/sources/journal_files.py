@@ -119,6 +119,18 @@ def names(folder: Path) -> list[str]:
         return []
 
 
+class Looked(NamedTuple):
+    """What a look found: the files that may have news, and the IDs of all that there are, those held open included.
+
+    ``any_named``: the folders hold a file. ``trouble``: why some could not be looked at.
+    """
+
+    fresh: dict[str, JournalFile]
+    there: set[str]
+    any_named: bool
+    trouble: str | None
+
+
 class JournalFiles:
     """The files in the folders of a journal, those that are held open among them."""
 
@@ -127,8 +139,8 @@ class JournalFiles:
         self._held: dict[str, JournalFile] = {}
         self._settled: dict[tuple[int, int, int, int], str] = {}
 
-    def look(self) -> tuple[dict[str, JournalFile], set[str], str | None]:
-        """Files that may have news, the IDs of all that there are, and why some cannot be read."""
+    def look(self) -> Looked:
+        """Look at every file."""
         paths, trouble = self._paths()
         there: dict[str, str] = {}
         for path in paths:
@@ -144,7 +156,7 @@ class JournalFiles:
         # disk before memory: what journald copies meanwhile is then read once, see journal.py
         held = sorted(self._held, key=lambda file: self._held[file].is_volatile)
         fresh = {file: found for file in held if (found := self._fresh(file, there.get(file))) is not None}
-        return fresh, set(there) | set(fresh), trouble
+        return Looked(fresh, set(there) | set(fresh), bool(there), trouble)
 
     def folder_trouble(self) -> str | None:
         """Why no file can be found, where that is so; None where there are files, or a folder for them."""
@@ -157,6 +169,10 @@ class JournalFiles:
             else:
                 return None
         return f"cannot read the journal: {', '.join(reasons)}"
+
+    def none_found(self) -> str:
+        """What to say where there are folders and no files in them."""
+        return f"found no journal files in {' or '.join(map(str, folders(self._directory)))}: is journald running?"
 
     def settle(self, file: JournalFile) -> None:
         """Let go of a file that was read to its end and is not written to any more."""

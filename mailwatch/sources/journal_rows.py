@@ -101,13 +101,13 @@ class Rows:
         gaps, self.gaps = tuple(self.gaps), []
         return gaps
 
-    def note(self, found: Collection[JournalFile], there: Collection[str]) -> None:
-        """Remember files that are new, and see which are gone and what went with them."""
+    def note(self, found: Collection[JournalFile], there: Collection[str], *, whole: bool = True) -> None:
+        """Remember files that are new; where all of them could be seen, see which are gone and what went with them."""
         named = set(there) - {file.header.file for file in found if file.deleted}
         lost = [self._meet(file, named) for file in sorted(found, key=lambda each: each.header.first)]
         boots = {file.header.boot for file in found if not file.is_volatile}
         for row in [each for each in self.rows.values() if each.log == self._log and not each.gone]:
-            if row.file not in there:
+            if whole and row.file not in there:
                 lost.append(self._took_something(row, boots))
                 self.put(replace(row, gone=True))
         if any(lost):

@@ -67,13 +67,13 @@ def test_an_entry_is_counted_within_a_second(agent: RunningAgent, journald: Jour
     agent.start(config(agent, journald.folder))
     eventually(lambda: agent.get("/healthz")[0] == 200, within=10, what="it is well")
     delays = []
-    for number in range(9):
+    for number in range(5):
         time.sleep(0.7)  # the journal rests
         begin = time.monotonic()
         journald.send([queued(number)])
         agent.wait_for(number + 1, QUEUED)
         delays.append(time.monotonic() - begin)
-    assert sorted(delays)[4] < 1.0, delays
+    assert sorted(delays)[2] < 1.0, delays
 
 
 def test_a_damaged_state_begins_anew_at_the_end(agent: RunningAgent, journald: Journald) -> None:
@@ -108,6 +108,23 @@ def test_a_journal_that_may_not_be_read_is_said_in_one_line(tmp_path: Path) -> N
     assert done.stderr == (
         f"mailwatch: cannot read the systemd journal in {file.parent}: Permission denied; "
         "add root to the group systemd-journal\n"
+    )
+
+
+def test_without_journalctl_it_says_so_in_one_line(tmp_path: Path) -> None:
+    folder = tmp_path / "journal"
+    append(folder / "system.journal", [entry(0)])
+    (tmp_path / "c.toml").write_text(
+        f'state_dir = "{tmp_path / "state"}"\nlisten = "127.0.0.1:0"\n[log]\nsource = "journal"\njournal_dir = "{folder}"\n'
+    )
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", 'mount --bind /dev/null /usr/bin/journalctl && exec "$0" "$@"',
+         sys.executable, "-m", "mailwatch", "run", "--config", tmp_path / "c.toml"],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode == 78
+    assert done.stderr == (
+        f"mailwatch: cannot read the systemd journal in {folder}: journalctl is missing; install systemd, or set [log] path\n"
     )
 
 

@@ -37,7 +37,12 @@ SAID: Final = 500
 
 def journalctl() -> str | None:
     """Where journalctl is; None where it is not."""
-    return shutil.which(PROGRAM, path=f"{os.environ.get('PATH', '')}:/usr/bin:/bin")
+    return shutil.which(PROGRAM, path=search_path())
+
+
+def search_path() -> str:
+    """Where programs are looked for."""
+    return f"{os.environ.get('PATH', '')}:/usr/bin:/bin"
 
 
 class Journalctl:
@@ -66,7 +71,7 @@ class Journalctl:
             stdin=descriptor,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C"},
+            env={"PATH": search_path(), "LC_ALL": "C"},
             # Ctrl-C at a terminal is for the agent, which ends it itself
             process_group=0,
         )  # fmt: skip

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from mailwatch.tally import Delta
 from tests.parts.agent import RunningAgent, mailwatch
 from tests.parts.journal import Journald, append, entry, queued
 from tests.parts.ports import eventually
+from tests.parts.postfix import PrivatePostfix, Sink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +63,29 @@ def test_the_agent_counts_what_comes_after_its_start_and_says_what_it_reads(
     assert f"the systemd journal in {journald.folder}".encode() in agent.get("/")[2]
     assert f"log=the systemd journal in {journald.folder}" in agent.said
     assert agent.stop() == 0
+
+
+def test_what_a_real_postfix_logs_to_the_journal_is_counted(agent: RunningAgent, journald: Journald) -> None:
+    sink = Sink()
+    sink.start()
+    mail = PrivatePostfix(
+        Path(tempfile.mkdtemp(prefix="postfix-")), sink.port, settings={"maillog_file": ""}, inside=journald.inside
+    )
+    try:
+        mail.start()
+        agent.start(config(agent, journald.folder))
+        eventually(lambda: agent.get("/healthz")[0] == 200, within=10, what="it is well")
+        mail.send(50)
+        agent.wait_for(50, "mailwatch_delivery_attempts_total", agent="smtp", status="sent")
+        mail.wait_until_empty()
+        agent.wait_for(50, "mailwatch_messages_removed_total")
+        assert agent.value("mailwatch_delivery_attempts_total") == 50
+        assert agent.value("mailwatch_log_unparsed_lines_total") == 0
+        assert not mail.log.exists()
+    finally:
+        mail.stop()
+        sink.stop()
+        shutil.rmtree(mail.root)
 
 
 def test_an_entry_is_counted_within_a_second(agent: RunningAgent, journald: Journald) -> None:

@@ -155,6 +155,9 @@ class Journald:
         script = (
             "set -e; mount --make-rprivate /; mount -t tmpfs tmpfs /run; mkdir -p /run/systemd/journal /run/log; "
             + ("touch /run/systemd/journal/flushed; " if flushed else "")
+            # a /dev of its own, for the name through which programs log
+            + "mkdir /run/dev; mount --rbind /dev /run/dev; mount -t tmpfs tmpfs /dev; for each in null zero random urandom; "
+            "do touch /dev/$each; mount --bind /run/dev/$each /dev/$each; done; ln -s /run/systemd/journal/dev-log /dev/log; "
             + 'mount --bind "$1" /var/log/journal; '
             'mount --bind "$2" /etc/systemd/journald.conf; exec ' + JOURNALD
         )
@@ -190,10 +193,13 @@ class Journald:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[bytes]:
         """Run a command where /run and /var/log/journal are those of this journald."""
+        return subprocess.run([*self.inside, *words], capture_output=True, timeout=20, check=True)
+
+    @property
+    def inside(self) -> tuple[str, ...]:
+        """What to put before a command to run it there."""
         assert self.process is not None
-        return subprocess.run(
-            ["nsenter", f"--target={self.process.pid}", "--mount", *words], capture_output=True, timeout=20, check=True
-        )
+        return ("nsenter", f"--target={self.process.pid}", "--mount")
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""

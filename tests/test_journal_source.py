@@ -539,3 +539,31 @@ def test_what_journald_copies_from_memory_to_disk_is_not_counted_again(tmp_path:
         assert got == [queued(number) for number in range(10)]
     finally:
         journald.stop()
+
+
+def test_a_journald_that_died_puts_its_file_aside_and_everything_is_read_once(tmp_path: Path) -> None:
+    journald = Journald(tmp_path / "log").start()
+    reader = Reader(journald.folder)
+    try:
+        for begin in (0, 4, 8):
+            journald.send(queued(number) for number in range(begin, begin + 2))
+            journald.run("journalctl", "--sync")
+            reader.read()
+            journald.send(queued(number) for number in range(begin + 2, begin + 4))
+            journald.run("journalctl", "--sync")
+            assert journald.process is not None
+            journald.process.kill()
+            journald.process.wait()
+            journald.start()
+        # one that it had just synced is clean, and is written on
+        eventually(lambda: list(journald.files.glob("*.journal~")), within=10, what="it puts files aside")
+        reader.crash()
+        reader.read()
+        assert sorted(reader.numbers()) == list(range(12))
+        assert [reader.gaps, reader.trouble] == [[], None]
+        for file in journald.files.glob("*.journal~"):
+            file.unlink()
+        reader.crash()
+        assert [reader.read(), reader.gaps, reader.trouble] == [[], [], None]
+    finally:
+        journald.stop()

@@ -11,6 +11,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailwatch.sources.lines import LONGEST
 from mailwatch.sources.stdin import StdinSource, Stream
@@ -99,6 +101,23 @@ def test_an_overlong_line_is_skipped_counted_and_not_kept(pipe: Pipe) -> None:
 def test_a_small_limit_gives_the_same_lines(pipe: Pipe) -> None:
     pipe.write(b"".join(b"line %d\n" % number for number in range(500)))
     assert pipe.read(limit=7) == b"".join(b"line %d\n" % number for number in range(500))
+
+
+@given(pieces=st.lists(st.binary(min_size=1, max_size=30), max_size=8), limit=st.integers(1, 40))
+def test_however_it_is_written_and_read_the_lines_are_the_same(pieces: list[bytes], limit: int) -> None:
+    pipe = Pipe()
+    try:
+        got = b""
+        for piece in pieces:
+            pipe.write(piece)
+            got += pipe.read(limit)
+        os.close(pipe.end)
+        got += pipe.read(limit)
+        whole = b"".join(pieces)
+        assert got == whole + (b"" if whole.endswith(b"\n") or not whole else b"\n")
+        assert pipe.ended
+    finally:
+        os.close(pipe.stream.descriptor)
 
 
 def test_what_was_not_committed_comes_again_and_what_was_does_not(pipe: Pipe) -> None:

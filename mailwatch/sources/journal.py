@@ -155,6 +155,9 @@ class JournalSource:
         """The next whole lines, about ``limit`` bytes of them; see ``Source``."""
         if self._look is None:
             found, there, any_named, trouble = self._files.look()
+            if self._begun and self._rows.missing(there):
+                # it may just have been renamed, behind our back as we went through the folder
+                found, there, any_named, trouble = self._files.look()
             if not self._begun:
                 return self._begin(found.values(), trouble)
             # what could not be looked at may be there

@@ -106,13 +106,16 @@ class Rows:
         named = set(there) - {file.header.file for file in found if file.deleted}
         lost = [self._meet(file, named) for file in sorted(found, key=lambda each: each.header.first)]
         boots = {file.header.boot for file in found if not file.is_volatile}
-        for row in [each for each in self.rows.values() if each.log == self._log and not each.gone]:
-            if whole and row.file not in there:
-                lost.append(self._took_something(row, boots))
-                self.put(replace(row, gone=True))
+        for row in self.missing(there) if whole else []:
+            lost.append(self._took_something(row, boots))
+            self.put(replace(row, gone=True))
         if any(lost):
             self.gaps.append("journal-vacuumed")
         self._forget()
+
+    def missing(self, there: Collection[str]) -> list[Row]:
+        """The rows whose files are not there any more, for the first time."""
+        return [row for row in self.rows.values() if row.log == self._log and not row.gone and row.file not in there]
 
     def _meet(self, file: JournalFile, named: Collection[str]) -> bool:
         """Remember a file that is new; whether something before it is gone that was never seen."""

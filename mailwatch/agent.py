@@ -66,6 +66,8 @@ class Agent:
         self._troubled_since: float | None = None
         self._behind = False
         self._stopping = False
+        self.ended = False
+        """Whether the source has come to its end, and all of it is committed."""
 
     def stop(self) -> None:
         """End the loop after the block at hand, with everything committed. Safe in a signal handler."""
@@ -73,15 +75,15 @@ class Agent:
         self._wakeup.interrupt()
 
     def run(self) -> None:
-        """Work until ``stop``."""
+        """Work until ``stop``, or until the source has ended."""
         try:
-            while not self._stopping:
+            while not self._stopping and not self.ended:
                 looked_at = time.monotonic()
                 more = self.tick()
                 self._pulse.ticked_at = time.monotonic()
                 if self._failures:
                     self._wakeup.pause(RETRY[min(self._failures, len(RETRY)) - 1])
-                elif not more and not self._stopping:
+                elif not more and not self._stopping and not self.ended:
                     self._wakeup.wait(POLL)
                     # also when nothing could be committed: a line that grows byte by byte must not keep us busy
                     self._wakeup.pause(looked_at + BETWEEN_COMMITS - time.monotonic())
@@ -143,6 +145,7 @@ class Agent:
         self._note_trouble(batch.trouble)
         if positions or not delta.is_empty():
             store.commit(delta, positions, time.time())
+        self.ended = batch.ended
         return batch.more
 
     def _fold(self, store: Store, delta: Delta, batch: Batch) -> None:

@@ -119,7 +119,7 @@ def parse(text: str, path: Path | None = None) -> Options:
         raise ConfigError(path, [f"not valid TOML: {error}"]) from error
     reader = _Reader([])
     options: Options = reader.table(Options, values)
-    CHECKS: tuple[Callable[[Options], str | None], ...] = (_listen,)  # noqa: N806
+    CHECKS: tuple[Callable[[Options], str | None], ...] = (_listen, _one_log)  # noqa: N806
     reader.mistakes += [mistake for mistake in (check(options) for check in CHECKS) if mistake]
     if reader.mistakes:
         raise ConfigError(path, reader.mistakes)
@@ -131,6 +131,12 @@ def _listen(options: Options) -> str | None:
         parse_address(options.listen)
     except ValueError as error:
         return f"listen: {error}"
+    return None
+
+
+def _one_log(options: Options) -> str | None:
+    if options.log.source == "journal" and options.log.path is not None:
+        return 'log.path: not read while log.source is "journal": remove one of the two'
     return None
 
 

@@ -29,6 +29,7 @@ EVENTS: Final = (
 """Events without a counter of their own."""
 GAPS: Final = (
     "copytruncate", "missing-file", "archive-damaged", "cut", "rewritten", "state-damaged", "offset-unusable",
+    "journal-vacuumed", "journal-damaged", "journal-suppressed",
 )  # fmt: skip
 
 

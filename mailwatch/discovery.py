@@ -15,13 +15,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from mailwatch.sources.journal_files import folders, names
+from mailwatch.sources.journalctl import journalctl
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from mailwatch.options import Options
 
 DEADLINE: Final = 10.0
-ASKED: Final = ("maillog_file", "queue_directory", "relayhost", "mydomain", "myhostname", "syslog_name")
+ASKED: Final = (
+    "maillog_file",
+    "queue_directory",
+    "relayhost",
+    "mydomain",
+    "myhostname",
+    "syslog_name",
+    "syslog_facility",
+)
+FACILITIES: Final = {
+    "kern": 0, "user": 1, "mail": 2, "daemon": 3, "auth": 4, "syslog": 5, "lpr": 6, "news": 7, "uucp": 8, "cron": 9,
+    "authpriv": 10, "ftp": 11, "local0": 16, "local1": 17, "local2": 18, "local3": 19, "local4": 20, "local5": 21,
+    "local6": 22, "local7": 23,
+}  # fmt: skip
+"""What syslog_facility may name (postconf(5)), with the numbers of RFC 5424."""
 LOGS: Final = (
     Path("/var/log/mail.log"),
     Path("/var/log/maillog"),
@@ -42,6 +59,7 @@ class Postfix:
     domain: str
     hostname: str
     syslog_name: str
+    syslog_facility: str = "mail"
 
 
 class LogNotFound(Exception):  # noqa: N818 - the words of this house
@@ -75,13 +93,14 @@ def ask_postconf(config_dir: Path | None) -> Postfix | None:
         domain=values.get("mydomain", ""),
         hostname=values.get("myhostname", ""),
         syslog_name=values.get("syslog_name", ""),
+        syslog_facility=values.get("syslog_facility", "mail"),
     )
 
 
 def find_log(
     options: Options, postfix: Postfix | None, places: tuple[Path, ...] = LOGS, known: Collection[Path] = ()
 ) -> Path:
-    """The log to read: the configured one, Postfix's own, or the first place that exists. Raises LogNotFound.
+    """The log file to read: the configured one, Postfix's own, or the first place that exists. Raises LogNotFound.
 
     A place that was read before is ``known``, and is waited for: while rotation has taken mail.log away, the
     same lines in a file that gets everything would be counted once more.
@@ -93,12 +112,101 @@ def find_log(
     for path in places:
         if path in known or path.exists():
             return path
+    searched = ", ".join(map(str, places))
+    if options.log.source == "auto":
+        searched += f", and no journal in {' or '.join(map(str, folders(options.log.journal_dir)))}"
     said = "no Postfix here (postconf is missing or fails)" if postfix is None else "Postfix's maillog_file is not set"
     msg = (
-        f"found no mail log: {said}, and there is no {', '.join(map(str, places))}. "
+        f"found no mail log: {said}, and there is no {searched}. "
         "Say where it is with --log FILE or [log] path, or install rsyslog"
     )
     raise LogNotFound(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """What is read: a ``file`` at ``path``, the ``journal`` (in the folder ``path``, if any), or ``stdin``."""
+
+    kind: str
+    path: Path | None = None
+
+    def __str__(self) -> str:
+        """For people."""
+        if self.kind == "stdin":
+            return "standard input"
+        if self.kind == "journal":
+            return "the systemd journal" if self.path is None else f"the systemd journal in {self.path}"
+        return str(self.path)
+
+
+def choose_log(
+    options: Options,
+    postfix: Postfix | None,
+    *,
+    places: tuple[Path, ...] = LOGS,
+    known: Collection[Path] = (),
+    known_journals: Collection[Path | None] = (),
+) -> Log:
+    """What to read. Raises LogNotFound.
+
+    A file goes before the journal, for syslog writes it where there is one. But what was read before is read
+    on: were the same lines to appear in the other as well, they would be counted once more.
+    """
+    directory = options.log.journal_dir
+    if options.log.source == "stdin":
+        return Log(kind="stdin")
+    if options.log.source == "journal":
+        return Log(kind="journal", path=directory)
+    told = options.log.path is not None or (postfix is not None and postfix.maillog_file is not None)
+    if options.log.source == "auto" and not told:
+        if directory in known_journals and not known:
+            return Log(kind="journal", path=directory)
+        if not any(path in known or path.exists() for path in places) and journalctl() and has_journal(directory):
+            return Log(kind="journal", path=directory)
+    return Log(kind="file", path=find_log(options, postfix, places, known))
+
+
+def has_journal(directory: Path | None) -> bool:
+    """Whether there is a journal: a file of it, or a folder that may hold one and that we may not look into."""
+    for folder in folders(directory):
+        try:
+            if names(folder):
+                return True
+        except OSError:
+            return True
+    return False
+
+
+def trouble_of(log: Log) -> OSError | None:
+    """Why a log cannot be read now."""
+    if log.kind == "file" and log.path is not None:
+        return log_trouble(log.path)
+    if log.kind == "journal":
+        return journal_trouble(log.path)
+    return None
+
+
+def journal_trouble(directory: Path | None) -> OSError | None:
+    """Why the journal cannot be read now. One that is not there yet is waited for, as a file is."""
+    if journalctl() is None:
+        return OSError(errno.ENOEXEC, "journalctl is missing")
+    there = False
+    for folder in folders(directory):
+        try:
+            for path in names(folder):
+                there = True
+                os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY))
+        except FileNotFoundError:
+            there = True  # rotated away this moment
+        except OSError as error:
+            return error
+    return None if there else FileNotFoundError(errno.ENOENT, f"no journal files in {folders(directory)[0]}")
+
+
+def facilities(postfix: Postfix | None) -> frozenset[int]:
+    """The numbers of the syslog facilities that Postfix's lines may have."""
+    named = "mail" if postfix is None else postfix.syslog_facility
+    return frozenset({FACILITIES["mail"], FACILITIES.get(named, FACILITIES["mail"])})
 
 
 def log_trouble(path: Path) -> OSError | None:

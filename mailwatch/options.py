@@ -18,10 +18,13 @@ def _about(text: str, choices: tuple[str, ...] = ()) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogOptions:
-    """Where Postfix logs to."""
+    """Where Postfix logs to. The command line alone can say ``stdin`` for ``source``."""
 
-    source: str = field(default="auto", metadata=_about("how the log is read", choices=("auto", "file")))
+    source: str = field(default="auto", metadata=_about("how the log is read", choices=("auto", "file", "journal")))
     path: Path | None = field(default=None, metadata=_about("the log file; found by itself where Postfix can be asked"))
+    journal_dir: Path | None = field(
+        default=None, metadata=_about("another folder with journal files than this machine's own")
+    )
     start: str = field(
         default="end", metadata=_about("what to count at the very first start", choices=("end", "beginning"))
     )

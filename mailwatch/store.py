@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from mailwatch.tally import Delta, Known, MessageKey
 
 STARTED: Final = "file:start:"
-"""The keys under which a source notes that it has begun to read a file."""
+JOURNAL_STARTED: Final = "journal:start:"
+"""The keys under which a source notes that it has begun to read a file, or the journal in a folder."""
 MINUTE, HOUR = 60, 3600
 KEPT: Final = {MINUTE: 26 * 3600, HOUR: 35 * 86400}
 """Seconds for which the buckets of each width are kept."""
@@ -188,13 +189,23 @@ def open_messages(path: Path, connection: sqlite3.Connection) -> int:
 
 
 def known_logs(folder: Path) -> set[Path]:
-    """The logs that were read with this state; none where it cannot be told."""
+    """The log files that were read with this state; none where it cannot be told."""
+    return {Path(each) for each in begun(folder, STARTED)}
+
+
+def known_journals(folder: Path) -> set[Path | None]:
+    """The journals that were read with this state, None for this machine's own; none where it cannot be told."""
+    return {Path(each) if each else None for each in begun(folder, JOURNAL_STARTED)}
+
+
+def begun(folder: Path, prefix: str) -> list[str]:
+    """What was begun to be read, of one kind."""
     try:
         with contextlib.closing(read_only(folder / NAME)) as connection:
-            keys = [key for (key,) in connection.execute("SELECT key FROM position WHERE key GLOB ?", [f"{STARTED}*"])]
+            keys = [key for (key,) in connection.execute("SELECT key FROM position WHERE key GLOB ?", [f"{prefix}*"])]
     except sqlite3.Error:
-        return set()
-    return {Path(key.removeprefix(STARTED)) for key in keys}
+        return []
+    return [key.removeprefix(prefix) for key in keys]
 
 
 def few_open(connection: sqlite3.Connection) -> dict[MessageKey, str] | None:

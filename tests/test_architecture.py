@@ -20,8 +20,8 @@ LEVELS: dict[str, int] = {
     # a line may import only from lines below it; what is on the same line, only from within its own folder
     "commands": 7,
     "agent": 6, "web": 6,
-    "config": 5, "metrics": 5, "pulse": 4, "refusals": 3,
-    "sources": 4, "store": 4, "discovery": 4,
+    "config": 5, "metrics": 5, "discovery": 5, "pulse": 4, "refusals": 3,
+    "sources": 4, "store": 4,
     "database": 3, "parsers": 3, "tally": 3,
     "counters": 2, "delays": 2, "record": 2, "schema": 2,
     "event": 1, "options": 1,

@@ -132,6 +132,7 @@ def test_without_a_word_about_the_log_it_asks_postfix(tmp_path: Path, postfix: P
         "domain": "test.example",
         "hostname": "mx.test.example",
         "syslog_name": "postfix",
+        "syslog_facility": "mail",
     }
     agent = RunningAgent(tmp_path, postfix.log, port=port)
     agent.start(config=config.read_text())

@@ -22,6 +22,7 @@ import pytest
 from mailwatch.discovery import LogNotFound, find_log
 from mailwatch.options import Options
 from mailwatch.sources.file import FileSource
+from mailwatch.sources.journal_files import folders
 from mailwatch.store import Store, known_logs
 from mailwatch.tally import Delta
 from tests.parts.agent import RunningAgent, mailwatch
@@ -249,7 +250,8 @@ def test_where_no_log_is_found_it_says_where_it_looked_and_what_to_do() -> None:
         find_log(Options(), None, (Path("/nowhere/mail.log"), Path("/nowhere/maillog")))
     assert str(told.value) == (
         "found no mail log: no Postfix here (postconf is missing or fails), and there is no /nowhere/mail.log, "
-        "/nowhere/maillog. Say where it is with --log FILE or [log] path, or install rsyslog"
+        f"/nowhere/maillog, and no journal in {' or '.join(map(str, folders(None)))}. "
+        "Say where it is with --log FILE or [log] path, or install rsyslog"
     )
 
 

@@ -11,20 +11,22 @@ import click
 
 from mailwatch.commands.failure import CRITICAL, Failure
 from mailwatch.config import ConfigError, load
-from mailwatch.discovery import LogNotFound, Postfix, ask_postconf, find_log, log_trouble
+from mailwatch.discovery import LogNotFound, Postfix, ask_postconf, choose_log, trouble_of
 from mailwatch.options import DEFAULT_CONFIG, Options
+from mailwatch.store import known_journals, known_logs
 from mailwatch.web.access import Terms, agree
 from mailwatch.web.config import VERIFIED
 
 
 def found_log(options: Options, postfix: Postfix | None) -> tuple[str, str | None]:
     """The log that would be read, and what is wrong with it."""
+    folder = options.state_dir
     try:
-        path = find_log(options, postfix)
+        log = choose_log(options, postfix, known=known_logs(folder), known_journals=known_journals(folder))
     except LogNotFound as error:
         return "none", str(error)
-    trouble = log_trouble(path)
-    return str(path), None if trouble is None else f"cannot read {path}: {trouble.strerror or trouble}"
+    trouble = trouble_of(log)
+    return str(log), None if trouble is None else f"cannot read {log}: {trouble.strerror or trouble}"
 
 
 def shown(value: Any) -> Any:

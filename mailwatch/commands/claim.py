@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Final
 from mailwatch.commands.failure import BAD_CONFIG, Failure
 from mailwatch.config import ConfigError
 from mailwatch.database import NAME, StateError, refuse_unusable
-from mailwatch.discovery import LogNotFound, Postfix, ask_postconf, find_log, log_trouble
+from mailwatch.discovery import Log, LogNotFound, Postfix, ask_postconf, choose_log, trouble_of
 from mailwatch.options import Address, parse_address
-from mailwatch.store import known_logs
+from mailwatch.store import known_journals, known_logs
 from mailwatch.web.access import Terms, agree
 from mailwatch.web.server import bind
 
@@ -43,7 +43,7 @@ class Claim:
 
     options: Options
     postfix: Postfix | None
-    log: Path
+    log: Log
     folder: int
     address: Address
     listening: socket.socket
@@ -146,19 +146,22 @@ def listen(address: Address, previous: Address | None) -> socket.socket:
         raise Failure(msg, exit_code_of(error)) from error
 
 
-def readable_log(options: Options, postfix: Postfix | None) -> Path:
+def readable_log(options: Options, postfix: Postfix | None) -> Log:
     """The log to read. One that is not there yet is waited for; one that may not be read is a Failure."""
+    folder = options.state_dir
     try:
-        path = find_log(options, postfix, known=known_logs(options.state_dir))
+        log = choose_log(options, postfix, known=known_logs(folder), known_journals=known_journals(folder))
     except LogNotFound as error:
         raise Failure(str(error), BAD_CONFIG) from error
-    trouble = log_trouble(path)
+    trouble = trouble_of(log)
     if trouble is not None and not isinstance(trouble, FileNotFoundError):  # syslog makes it with the first line
-        what = trouble.strerror or str(trouble)
-        denied = trouble.errno == errno.EACCES
-        do = f"add {me()} to the group that may read it: ls -l {path}" if denied else "set [log] path"
-        raise Failure(f"cannot read the log {path}: {what}; {do}", exit_code_of(trouble))
-    return path
+        what, denied = trouble.strerror or str(trouble), trouble.errno == errno.EACCES
+        if log.kind == "journal":
+            do = f"add {me()} to the group systemd-journal" if denied else "install systemd, or set [log] path"
+            raise Failure(f"cannot read {log}: {what}; {do}", BAD_CONFIG)
+        do = f"add {me()} to the group that may read it: ls -l {log}" if denied else "set [log] path"
+        raise Failure(f"cannot read the log {log}: {what}; {do}", exit_code_of(trouble))
+    return log
 
 
 def web_terms(options: Options) -> Terms:
@@ -171,7 +174,7 @@ def web_terms(options: Options) -> Terms:
 
 def refuse_odd_names(options: Options) -> None:
     """Names that are no UTF-8 cannot be told in a page or a state. Raises Failure."""
-    for path in (options.log.path, options.log.olddir, options.state_dir):
+    for path in (options.log.path, options.log.olddir, options.log.journal_dir, options.state_dir):
         try:
             str(path).encode()
         except UnicodeEncodeError as error:

@@ -9,6 +9,7 @@ import resource
 import signal
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,13 +20,15 @@ from mailwatch.agent import Agent
 from mailwatch.commands.claim import Claim, claim
 from mailwatch.commands.failure import BAD_CONFIG, Failure
 from mailwatch.config import ConfigError, load
-from mailwatch.discovery import syslog_names
+from mailwatch.discovery import facilities, syslog_names
 from mailwatch.options import Options, parse_address
 from mailwatch.parsers import PARSERS
 from mailwatch.pulse import Pulse
 from mailwatch.refusals import Refusals
 from mailwatch.sources import SOURCES
-from mailwatch.sources.wakeup import Wakeup
+from mailwatch.sources.journal_files import folders
+from mailwatch.sources.stdin import STANDARD_INPUT
+from mailwatch.sources.wakeup import FoldersWakeup, StreamWakeup, Wakeup
 from mailwatch.tally import PASSED
 from mailwatch.web.access import Access
 from mailwatch.web.pages import Subject, application
@@ -34,11 +37,13 @@ from mailwatch.web.server import WebServer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mailwatch.discovery import Log
     from mailwatch.sources.batch import Source
 
 log = logging.getLogger("mailwatch")
 
 DESCRIPTORS: Final = 65536
+STDIN: Final = Path("-")
 LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -47,7 +52,7 @@ class Watch:
 
     def __init__(self, claimed: Claim, pulse: Pulse) -> None:
         self._claimed = claimed
-        self._wakeup = Wakeup(claimed.log)
+        self._wakeup = wakeup_for(claimed.log)
         self._agent = Agent(
             state_dir=claimed.options.state_dir,
             open_source=self._open_source,
@@ -63,19 +68,39 @@ class Watch:
         finally:
             self._wakeup.close()
 
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing to watch any more, and all of it is committed."""
+        return self._agent.ended
+
     def stop(self) -> None:
         """End ``run``. Safe in a signal handler."""
         self._agent.stop()
 
     def _open_source(self, positions: Mapping[str, str], at_end: bool) -> Source:  # noqa: FBT001 - the agent's contract
-        wanted = self._claimed.options.log
+        wanted, log = self._claimed.options.log, self._claimed.log
+        start = "end" if at_end else wanted.start
+        if log.kind == "stdin":
+            return SOURCES["stdin"](positions=positions)
+        if log.kind == "journal":
+            known = facilities(self._claimed.postfix)
+            return SOURCES["journal"](log.path, positions=positions, start=start, facilities=known)
         return SOURCES["file"](
-            self._claimed.log,
+            log.path,
             positions=positions,
-            start="end" if at_end else wanted.start,
+            start=start,
             olddir=wanted.olddir,
             adopt=None if at_end else wanted.adopt_offset,
         )
+
+
+def wakeup_for(log: Log) -> Wakeup:
+    """What tells that there is something new to read."""
+    if log.kind == "stdin":
+        return StreamWakeup(STANDARD_INPUT.descriptor)
+    if log.kind == "journal":
+        return FoldersWakeup(partial(folders, log.path))
+    return Wakeup(log.path)
 
 
 class Supervision:
@@ -111,6 +136,8 @@ class Supervision:
                 if self._hung_up or self._ending:
                     self._watch.stop()  # the signal came before there was this watch to stop
                 self._watch.run()
+                if self._watch.ended:
+                    break
         finally:
             self._web.stop()
             self._claimed.release()
@@ -192,7 +219,8 @@ class Overrides:
     def applied(self, options: Options) -> Options:
         """The options with the command line's on top."""
         if self._log_path is not None:
-            options = replace(options, log=replace(options.log, path=self._log_path))
+            source, path = ("stdin", None) if self._log_path == STDIN else ("file", self._log_path)
+            options = replace(options, log=replace(options.log, source=source, path=path))
         if self._listen is not None:
             options = replace(options, listen=self._listen)
         if self._state_dir is not None:
@@ -240,7 +268,11 @@ def address(_context: click.Context, _parameter: click.Parameter, value: str | N
     help="Configuration file [/etc/mailwatch/mailwatch.toml].",
 )
 @click.option(
-    "--log", "log_path", type=click.Path(path_type=Path, readable=False), callback=not_empty, help="The log to read."
+    "--log",
+    "log_path",
+    type=click.Path(path_type=Path, readable=False),
+    callback=not_empty,
+    help="The log to read; - for standard input.",
 )
 @click.option("--web.listen-address", "listen", callback=address, help="Address and port of /metrics.")
 @click.option(
@@ -266,7 +298,7 @@ def run(
     state_dir: Path | None,
     log_level: str,
 ) -> None:
-    """Watch the mail log and serve /metrics, until SIGTERM.
+    """Watch the mail log and serve /metrics, until SIGTERM or the end of standard input.
 
     Finds Postfix, its log and its queue by itself. SIGHUP reads the configuration again.
     """
@@ -274,7 +306,9 @@ def run(
     os.umask(0o077)
     log_to_stderr(log_level)
     allow_many_files()
-    absolute = None if log_path is None else Path(os.path.abspath(log_path))  # noqa: PTH100 - keeps a symlink's own name
+    absolute = log_path
+    if log_path is not None and log_path != STDIN:
+        absolute = Path(os.path.abspath(log_path))  # noqa: PTH100 - keeps a symlink's own name
     overrides = Overrides(
         log_path=absolute,
         listen=listen,

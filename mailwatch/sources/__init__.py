@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.sources.file import FileSource
+from mailwatch.sources.journal import JournalSource
+from mailwatch.sources.stdin import StdinSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,4 +15,6 @@ if TYPE_CHECKING:
 
 SOURCES: Final[dict[str, Callable[..., Source]]] = {
     "file": FileSource,
+    "journal": JournalSource,
+    "stdin": StdinSource,
 }

@@ -15,7 +15,8 @@ class Batch:
 
     ``block`` holds whole lines; ``written_at`` (seconds, UTC) is a time before which they were written;
     ``gaps`` are the reasons for which lines were lost, or may have been; ``overlong`` lines were skipped;
-    ``more`` says that there is more to read at once; ``trouble`` why the source cannot be read, and what to do.
+    ``more`` says that there is more to read at once; ``trouble`` why the source cannot be read, and what to do;
+    ``ended`` that nothing will ever come again.
     """
 
     block: bytes = b""
@@ -25,6 +26,7 @@ class Batch:
     overlong: int = 0
     more: bool = False
     trouble: str | None = None
+    ended: bool = False
 
     def is_empty(self) -> bool:
         """Say whether there is nothing to count and nothing to commit."""

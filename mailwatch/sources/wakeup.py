@@ -1,4 +1,4 @@
-"""Wakes the work loop when the log was written to: by inotify at once, and once a second in any case.
+"""Wakes the work loop when the log was written to: by inotify or poll at once, and once a second in any case.
 
 inotify alone would miss network file systems, a full event queue and a name that appears later; then the second counts.
 """
@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from inotify_simple import INotify, flags
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 
 class Wakeup:
     """Waits for the log at ``path`` to change, or for ``interrupt`` from a signal handler."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         self._path = path
         self._interrupted, self._interrupt = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._poll = select.poll()
@@ -32,7 +33,8 @@ class Wakeup:
         with contextlib.suppress(OSError):
             self._inotify = INotify(nonblocking=True)
             self._poll.register(self._inotify.fileno(), select.POLLIN)
-            self._inotify.add_watch(str(path.parent), flags.CREATE | flags.MOVED_TO)
+            if path is not None:
+                self._inotify.add_watch(str(path.parent), flags.CREATE | flags.MOVED_TO)
         self._watched: tuple[int, int] | None = None
 
     def interrupt(self) -> None:
@@ -63,7 +65,7 @@ class Wakeup:
 
     def _watch(self) -> bool:
         """Watch the file that has the name now, for rotation puts another one there; whether that was new."""
-        if self._inotify is None:
+        if self._inotify is None or self._path is None:
             return False
         try:
             found = self._path.stat()
@@ -88,3 +90,36 @@ class Wakeup:
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.EINTR):
                 raise
+
+
+class FoldersWakeup(Wakeup):
+    """Waits for a file in some folders to change: journald writes through a mapping, and then sets the size anew."""
+
+    def __init__(self, folders: Callable[[], Iterable[Path]]) -> None:
+        super().__init__(None)
+        self._folders = folders
+        self._watching: dict[Path, tuple[int, int]] = {}
+
+    def _watch(self) -> bool:
+        """Watch the folders that are there now; whether one was new."""
+        if self._inotify is None:
+            return False
+        fresh = False
+        for folder in self._folders():
+            try:
+                found = folder.stat()
+                if self._watching.get(folder) != (found.st_dev, found.st_ino):
+                    self._inotify.add_watch(str(folder), flags.MODIFY | flags.CREATE | flags.MOVED_TO)
+                    self._watching[folder] = (found.st_dev, found.st_ino)
+                    fresh = True
+            except OSError:
+                self._watching.pop(folder, None)
+        return fresh
+
+
+class StreamWakeup(Wakeup):
+    """Waits for a pipe to have something to read, or to end."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(None)
+        self._poll.register(descriptor, select.POLLIN)

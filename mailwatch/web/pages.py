@@ -77,7 +77,7 @@ class Subject:
     """What the pages are about; the supervisor changes it when the configuration has changed."""
 
     state_dir: Path
-    log: Path
+    log: object
 
 
 class Kept:

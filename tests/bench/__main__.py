@@ -1,4 +1,4 @@
-"""All benchmarks, each in a short form, and one table of what they found: ``python -m tests.bench``, three minutes."""
+"""All benchmarks, each in a short form, and one table of what they found: ``python -m tests.bench``, four minutes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 
-from tests.bench import catch_up, idle, latency, memory
+from tests.bench import catch_up, idle, journal, latency, memory
 from tests.bench.figure import show
 
 LINES, ROUNDS = 500_000, 3
@@ -21,6 +21,7 @@ def main() -> int:
     found += memory.figures(memory.measure(FED)[0], FED)
     found += idle.figures(*idle.measure(SECONDS, loaded_seconds=5.0))
     found += latency.figures(latency.measure(SAMPLES, 0), latency.measure(SAMPLES, latency.RATE))
+    found += journal.measure(SECONDS / 2)
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores\n")
     return show(found)
 

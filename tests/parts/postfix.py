@@ -58,12 +58,16 @@ def run(*words: str | Path, check: bool = True, stdin: str | None = None) -> str
 
 @dataclass
 class PrivatePostfix:
-    """An instance with its own queue and log in ``root``; it relays to ``relay_port``."""
+    """An instance with its own queue and log in ``root``; it relays to ``relay_port``.
+
+    ``inside`` are words to put before the command that starts it: to have it run where a journald of ours is.
+    """
 
     root: Path
     relay_port: int
     settings: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
+    inside: tuple[str, ...] = ()
 
     @property
     def log(self) -> Path:
@@ -90,7 +94,7 @@ class PrivatePostfix:
         shutil.copy("/etc/postfix/postfix-files", self.etc)
         self._make_known()
         try:
-            run("postfix", "-c", self.etc, "start")
+            run(*self.inside, "postfix", "-c", self.etc, "start")
         except AssertionError as error:
             raise AssertionError(
                 f"Postfix did not start: {self.log.read_text() if self.log.exists() else ''}"

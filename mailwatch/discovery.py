@@ -1,4 +1,4 @@
-"""Finds Postfix on this machine: asks postconf(1) where it logs, queues and relays to.
+"""Finds Postfix on this machine, asks postconf(1) where it logs, queues and relays to, and opens its log.
 
 Never blocks longer than its deadline, never needs root. Where there is no Postfix, or it does not
 answer, the result says so; what to do about that is for the caller to say.
@@ -12,16 +12,21 @@ import shutil
 import stat
 import subprocess
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from mailwatch.sources import SOURCES
 from mailwatch.sources.journal_files import folders, names
 from mailwatch.sources.journalctl import journalctl
+from mailwatch.sources.stdin import STANDARD_INPUT
+from mailwatch.sources.wakeup import FoldersWakeup, StreamWakeup, Wakeup
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from mailwatch.options import Options
+    from mailwatch.sources.batch import Source
 
 DEADLINE: Final = 10.0
 ASKED: Final = (
@@ -201,6 +206,32 @@ def journal_trouble(directory: Path | None) -> OSError | None:
         except OSError as error:
             return error
     return None if there else FileNotFoundError(errno.ENOENT, f"no journal files in {folders(directory)[0]}")
+
+
+def open_log(
+    log: Log,
+    *,
+    start: str,
+    facilities: Collection[int],
+    positions: Mapping[str, str] | None = None,
+    olddir: Path | None = None,
+    adopt: Path | None = None,
+) -> Source:
+    """The source that reads a log, from ``positions`` on; at the very first start from its ``start``."""
+    if log.kind == "stdin":
+        return SOURCES["stdin"](positions=positions or {})
+    if log.kind == "journal":
+        return SOURCES["journal"](log.path, positions=positions or {}, start=start, facilities=facilities)
+    return SOURCES["file"](log.path, positions=positions or {}, start=start, olddir=olddir, adopt=adopt)
+
+
+def wakeup_of(log: Log) -> Wakeup:
+    """What tells that there is something new to read."""
+    if log.kind == "stdin":
+        return StreamWakeup(STANDARD_INPUT.descriptor)
+    if log.kind == "journal" or log.path is None:
+        return FoldersWakeup(partial(folders, log.path))
+    return Wakeup(log.path)
 
 
 def facilities(postfix: Postfix | None) -> frozenset[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,15 +12,24 @@ import click
 
 from mailwatch.commands.failure import BAD_CONFIG, Failure
 from mailwatch.config import ConfigError, load
-from mailwatch.discovery import LogNotFound, ask_postconf, find_log, log_trouble, syslog_names
+from mailwatch.discovery import (
+    Log,
+    LogNotFound,
+    Postfix,
+    ask_postconf,
+    choose_log,
+    facilities,
+    open_log,
+    syslog_names,
+    trouble_of,
+    wakeup_of,
+)
 from mailwatch.parsers import PARSERS
 from mailwatch.record import as_json
-from mailwatch.sources.file import FileSource
-from mailwatch.sources.wakeup import Wakeup
 from mailwatch.sources.whole import BLOCK, STANDARD_INPUT, Unreadable, blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from mailwatch.options import Options
     from mailwatch.parsers.parsed import Parser
@@ -38,27 +46,31 @@ def show(parser: Parser, lines: bytes, written_at: float) -> None:
         sys.stdout.write("\n".join(map(as_json, events)) + "\n")
 
 
-def own_log(options: Options) -> Path:
+def own_log(options: Options, postfix: Postfix | None) -> Log:
     """The log of this host. Raises Failure."""
     try:
-        path = find_log(options, ask_postconf(options.postfix.config_dir))
+        log = choose_log(options, postfix)
     except LogNotFound as error:
         raise Failure(str(error)) from error
-    trouble = log_trouble(path)
+    trouble = trouble_of(log)
     if trouble is not None:
-        raise Failure(f"cannot read {path}: {trouble.strerror or trouble}")
-    return path
+        raise Failure(f"cannot read {log}: {trouble.strerror or trouble}")
+    return log
 
 
-def written_from_now_on(path: Path) -> Iterator[tuple[bytes, float]]:
-    """What is written to the log from now on, over rotations, until an interrupt."""
-    wakeup = Wakeup(path)
-    with closing(FileSource(path, positions={})) as source, closing(wakeup):
+def written(log: Log, facilities: Collection[int], *, follow: bool) -> Iterator[tuple[bytes, float]]:
+    """What is written to a log from now on, over rotations, until an interrupt; else what the journal holds."""
+    source = open_log(log, start="end" if follow else "beginning", facilities=facilities)
+    with closing(source), closing(wakeup_of(log)) as wakeup:
         while True:
             batch = source.read(BLOCK)
+            if batch.trouble is not None:
+                raise Failure(batch.trouble)
             if batch.block:
                 yield batch.block, batch.written_at
-            elif not batch.more:
+            if not batch.more:
+                if not follow:
+                    return
                 sys.stdout.flush()
                 wakeup.wait(POLL)
 
@@ -100,13 +112,16 @@ def events(config: Path | None, follow: bool, files: tuple[str, ...]) -> None:  
         raise Failure(str(error), BAD_CONFIG) from error
     if follow and (len(files) > 1 or STANDARD_INPUT in files):
         raise click.UsageError("--follow goes with one file; what comes from a pipe is followed anyway: -")
-    parser = PARSERS["postfix"](names=syslog_names(options, None))
-    names = files or (str(own_log(options)),)
+    postfix = ask_postconf(options.postfix.config_dir)
+    parser = PARSERS["postfix"](names=syslog_names(options, postfix))
+    log = Log(kind="file", path=Path(files[0]).absolute()) if files else own_log(options, postfix)
     try:
-        if follow:
-            for lines, written_at in written_from_now_on(Path(names[0]).absolute()):
-                show(parser, lines, written_at or time.time())
-        well = show_all(parser, names)
+        well = True
+        if follow or log.kind == "journal":
+            for lines, written_at in written(log, facilities(postfix), follow=follow):
+                show(parser, lines, written_at)
+        else:
+            well = show_all(parser, files or (str(log),))
         sys.stdout.flush()
     except BrokenPipeError:
         # the reader has had enough, as head(1) does: nothing more can be told to it, not even at exit

@@ -9,7 +9,6 @@ import resource
 import signal
 import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,15 +19,11 @@ from mailwatch.agent import Agent
 from mailwatch.commands.claim import Claim, claim
 from mailwatch.commands.failure import BAD_CONFIG, Failure
 from mailwatch.config import ConfigError, load
-from mailwatch.discovery import facilities, syslog_names
+from mailwatch.discovery import facilities, open_log, syslog_names, wakeup_of
 from mailwatch.options import Options, parse_address
 from mailwatch.parsers import PARSERS
 from mailwatch.pulse import Pulse
 from mailwatch.refusals import Refusals
-from mailwatch.sources import SOURCES
-from mailwatch.sources.journal_files import folders
-from mailwatch.sources.stdin import STANDARD_INPUT
-from mailwatch.sources.wakeup import FoldersWakeup, StreamWakeup, Wakeup
 from mailwatch.tally import PASSED
 from mailwatch.web.access import Access
 from mailwatch.web.pages import Subject, application
@@ -37,7 +32,6 @@ from mailwatch.web.server import WebServer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mailwatch.discovery import Log
     from mailwatch.sources.batch import Source
 
 log = logging.getLogger("mailwatch")
@@ -52,7 +46,7 @@ class Watch:
 
     def __init__(self, claimed: Claim, pulse: Pulse) -> None:
         self._claimed = claimed
-        self._wakeup = wakeup_for(claimed.log)
+        self._wakeup = wakeup_of(claimed.log)
         self._agent = Agent(
             state_dir=claimed.options.state_dir,
             open_source=self._open_source,
@@ -78,29 +72,15 @@ class Watch:
         self._agent.stop()
 
     def _open_source(self, positions: Mapping[str, str], at_end: bool) -> Source:  # noqa: FBT001 - the agent's contract
-        wanted, log = self._claimed.options.log, self._claimed.log
-        start = "end" if at_end else wanted.start
-        if log.kind == "stdin":
-            return SOURCES["stdin"](positions=positions)
-        if log.kind == "journal":
-            known = facilities(self._claimed.postfix)
-            return SOURCES["journal"](log.path, positions=positions, start=start, facilities=known)
-        return SOURCES["file"](
-            log.path,
+        claimed, wanted = self._claimed, self._claimed.options.log
+        return open_log(
+            claimed.log,
             positions=positions,
-            start=start,
+            start="end" if at_end else wanted.start,
             olddir=wanted.olddir,
             adopt=None if at_end else wanted.adopt_offset,
+            facilities=facilities(claimed.postfix),
         )
-
-
-def wakeup_for(log: Log) -> Wakeup:
-    """What tells that there is something new to read."""
-    if log.kind == "stdin":
-        return StreamWakeup(STANDARD_INPUT.descriptor)
-    if log.kind == "journal":
-        return FoldersWakeup(partial(folders, log.path))
-    return Wakeup(log.path)
 
 
 class Supervision:

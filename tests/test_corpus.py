@@ -7,12 +7,15 @@ sentence, a line, and the whole expected events. Rows change only when the expec
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
+from mailwatch.event import STATUSES, Delivery
 from mailwatch.parsers.postfix import PostfixParser
 from mailwatch.record import as_json, record
 
@@ -35,3 +38,58 @@ def told(line: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['file']}: {row['about']}")
 def test_a_line_tells_what_is_written_beside_it(row: dict[str, Any]) -> None:
     assert told(row["line"]) == row["events"]
+
+
+def statuses(lines: list[bytes]) -> list[set[str]]:
+    """The statuses that deliveries in these lines have, of those that mean something, line by line."""
+    parser = PostfixParser(zone=UTC)
+    found = []
+    for line in lines:
+        events = parser.parse(line + b"\n", NOW).events
+        found.append({event.status for event in events if isinstance(event, Delivery) and event.status in STATUSES})
+    return found
+
+
+MEANT = [(row, {event["status"] for event in row["events"] if event["event"] == "delivery"}) for row in ROWS]
+FIELD = re.compile(r", (?=(?:orig_to|relay|conn_use|delay|delays|tls|dsn)=)")
+
+
+def test_no_line_cut_short_tells_another_status() -> None:
+    """Cut anywhere: a full disk, a power failure, syslog's longest line."""
+    for row, meant in MEANT:
+        line = row["line"].encode("utf-8", "surrogateescape")[:1500]
+        for found in statuses([line[:length] for length in range(len(line))]):
+            assert found <= meant, row
+
+
+def test_no_line_with_a_bit_turned_over_tells_another_status() -> None:
+    random = Random(7)
+    for row, meant in MEANT:
+        line = row["line"].encode("utf-8", "surrogateescape")[:1500]
+        turned = []
+        for at in range(len(line)):
+            broken = bytearray(line)
+            broken[at] ^= 1 << random.randrange(8)
+            # with a quote more or less, what was quoted is the line's own
+            if row["file"] != "hostile" or all(broken.count(each) == line.count(each) for each in (b'"', b"\\")):
+                turned.append(bytes(broken))
+        for found in statuses(turned):
+            assert found <= meant, row
+
+
+def test_no_line_with_its_fields_in_another_order_tells_another_status() -> None:
+    random = Random(7)
+    swapped = 0
+    for row, meant in MEANT:
+        begin, to, rest = row["line"].partition(": to=<")
+        if row["file"] == "hostile" or not (meant and to):
+            continue
+        head, status, text = rest.partition(", status=")
+        recipient, *fields = FIELD.split(head)
+        for _ in range(4):
+            random.shuffle(fields)
+            line = begin + to + ", ".join((recipient, *fields)) + status + text
+            (found,) = statuses([line.encode("utf-8", "surrogateescape")])
+            assert found == meant & set(STATUSES), line
+            swapped += 1
+    assert swapped > 500

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.parts.agent import RunningAgent, mailwatch
+from tests.parts.log import others
 from tests.parts.ports import eventually, free_port
 from tests.parts.postfix import PrivatePostfix, Sink
 
@@ -111,6 +112,14 @@ def test_a_thousand_messages_are_counted_exactly(tmp_path: Path, postfix: Privat
         assert agent.value("mailwatch_messages_held_total") == HELD
         assert agent.value("mailwatch_messages_deleted_total") == DELETED
         assert agent.value("mailwatch_open_messages") == WAITING + HELD == len(postfix.queue())
+        finished = "mailwatch_messages_finished_total"
+        assert agent.value(finished, end="sent") == SENT + SEVERAL + LOCAL + EXPIRED
+        assert agent.value(finished, end="bounced") == REFUSED
+        assert agent.value(finished, end="expired") == EXPIRED
+        assert agent.value(finished, end="deleted") == DELETED
+        delays = "mailwatch_delivery_delay_seconds_count"
+        assert agent.value(delays, stage="total") == SENT + SEVERAL * EACH + LOCAL + EXPIRED
+        assert others(agent.log) == []
         assert agent.value("mailwatch_log_unparsed_lines_total") == 0
         assert agent.value("mailwatch_log_gaps_total") == 0
         assert agent.value("mailwatch_log_lines_total") == postfix.log.read_bytes().count(b"\n")

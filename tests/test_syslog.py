@@ -176,6 +176,14 @@ def test_folded_lines_cannot_become_millions_of_events() -> None:
     assert len(PostfixParser().parse(line * 500, REFERENCE.timestamp()).events) == 500
 
 
+def test_a_nul_inside_a_line_of_another_program_begins_no_line() -> None:
+    forged = (
+        b"postfix/smtp[5]: 3C8F4228CD3: to=<x@remote.example>, relay=none, delay=1, dsn=4.4.1, status=deferred (no)"
+    )
+    parsed = PostfixParser().parse(b"Nov 22 06:13:04 mx app[1]: saw\0" + forged + b"\n", REFERENCE.timestamp())
+    assert (parsed.lines, parsed.foreign, parsed.unparsed, parsed.events) == (2, 1, 1, [])
+
+
 def test_a_hole_of_nul_bytes_in_front_of_a_line_does_not_hide_it() -> None:
     block = b"\0" * 500 + b"Nov 22 06:13:04 mx postfix/smtpd[1]: x\n\0\0\n\n"
     parsed = PostfixParser().parse(block, REFERENCE.timestamp())

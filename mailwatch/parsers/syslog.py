@@ -128,8 +128,11 @@ class Envelope(Generic[T]):
         self.stamps.clear()
         self._minutes.clear()
 
-    def open(self, line: str) -> tuple[float, T, str] | None:
-        """Time (seconds, UTC), writer and message of a line; None when it has no envelope that we know."""
+    def open(self, line: str, *, stamped: bool = False) -> tuple[float, T, str] | None:
+        """Time (seconds, UTC), writer and message of a line; None when it has no envelope that we know.
+
+        ``stamped``: one without a stamp is none that we know.
+        """
         at = self.stamps.get(line[:16])
         if at is not None:
             return self._named(at, line, 16)
@@ -138,7 +141,7 @@ class Envelope(Generic[T]):
             return self._prioritised(line)
         if "0" <= first <= "9":
             return self._rfc3339(line, 0)
-        return self._traditional(line, 0)
+        return self._traditional(line, 0, stamped=stamped)
 
     def _named(self, at: float, line: str, start: int) -> tuple[float, T, str] | None:
         """What stands behind the stamp. A line that was cut off right behind the process ID says nothing."""
@@ -173,8 +176,10 @@ class Envelope(Generic[T]):
             self.whole_seconds[line[:20] + line[26:33]] = int(at // 1) * MICROSECONDS
         return self._named(at, line, found.end() + 1)
 
-    def _traditional(self, line: str, start: int) -> tuple[float, T, str] | None:
+    def _traditional(self, line: str, start: int, *, stamped: bool = False) -> tuple[float, T, str] | None:
         found = TRADITIONAL.match(line, start)
+        if found is None and stamped:
+            return None
         if found is None:
             # a container's output: no stamp, so the time is that of reading
             return self._named(self._reference, line, start)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from backports import zstd
 
+from mailwatch.event import Other
+from mailwatch.parsers.postfix import PostfixParser
 from mailwatch.sources.file import FileSource
 
 if TYPE_CHECKING:
@@ -120,3 +122,9 @@ def compressed(path: Path, ending: str = ".gz") -> Path:
     os.utime(archive, ns=(found.st_atime_ns, found.st_mtime_ns))
     path.unlink()
     return archive
+
+
+def others(log: Path) -> list[str]:
+    """The lines of Postfix in a log that no grammar reads."""
+    events = PostfixParser().parse(log.read_bytes(), log.stat().st_mtime).events
+    return [f"{event.origin.program}: {event.text}" for event in events if isinstance(event, Other)]

@@ -60,6 +60,7 @@ def run(*words: str | Path, check: bool = True, stdin: str | None = None) -> str
 class PrivatePostfix:
     """An instance with its own queue and log in ``root``; it relays to ``relay_port``.
 
+    ``services`` are further lines of its master.cf.
     ``inside`` are words to put before the command that starts it: to have it run where a journald of ours is.
     """
 
@@ -68,11 +69,12 @@ class PrivatePostfix:
     settings: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     inside: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
 
     @property
     def log(self) -> Path:
         """Where it logs to."""
-        return self.root / "mail.log"
+        return Path(self.settings.get("maillog_file", self.root / "mail.log"))
 
     @property
     def etc(self) -> Path:
@@ -118,7 +120,7 @@ class PrivatePostfix:
             services.append("\t".join(words))
         if not any(service.startswith("postlog") for service in services):
             services.append("postlog\tunix-dgram\tn\t-\tn\t-\t1\tpostlogd")
-        return "\n".join(services) + "\n"
+        return "\n".join((*services, *self.services)) + "\n"
 
     def _make_known(self) -> None:
         """The set-gid programs read a private configuration only when the default instance names it."""

@@ -26,10 +26,9 @@ PATTERN: Final = (
 )
 START: Final = re.compile(rf"({QUEUE_ID}): (?=to=<)")
 BRACKETED: Final = re.compile(rf"[a-z_]+=<({ADDRESS})>(?:, |$)")
-# Postfix before 3.5 logged addresses as they were, blanks and brackets included: its end is then the first ">, key="
-UNQUOTED: Final = re.compile(r"[a-z_]+=<([^\n]*?)>(?:, (?=[a-z_]+=)|$)")
 STATUS: Final = re.compile(r"status=([A-Za-z-]{1,32})(?: \((.*?)\)?)?$", re.DOTALL)
-PLAIN: Final = re.compile(r"[a-z_]+=([^,]*)(?:, |$)")
+# no blank and no bracket: a value cut or broken must not reach into the text, where another status may stand
+PLAIN: Final = re.compile(r"[a-z_]+=([^, ()<>]*)(?:, |$)")
 DSN: Final = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
 
 
@@ -58,7 +57,7 @@ def fields_of(message: str, start: int) -> dict[str, str] | None:
             fields.setdefault("text", ends[2] or "")
             return fields
         if message.startswith("<", start + len(key) + 1):
-            found = BRACKETED.match(message, start) or UNQUOTED.match(message, start)
+            found = BRACKETED.match(message, start)
         else:
             found = PLAIN.match(message, start)
         if found is None:

@@ -10,6 +10,7 @@ forgets one pattern over the next.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     """A message on a pile: the number of its line in the block, its time, who wrote it, what it says."""
 
 
+HOLE: Final = re.compile("\0+")
+BEHIND_HOLE: Final = "\0"
+"""What a line begins with that stands behind NUL bytes."""
 # made once: a slice that is written out is made anew for every line, and costs a twentieth of reading it
 STAMP: Final = slice(0, 16)
 BEHIND_STAMP: Final = slice(16, None)
@@ -72,8 +76,11 @@ class PostfixParser:
 
     def parse(self, block: bytes, reference: float) -> Parsed:
         """Tell what the block says; see ``Parser``."""
-        # a hole in a file ends a line: what was cut off before it is not glued to what was written behind it
-        lines = block.decode("utf-8", "replace").replace("\0", "\n").split("\n")
+        text = block.decode("utf-8", "replace")
+        if "\0" in text:
+            # a hole in a file ends a line: what was cut off before it is not glued to what was written behind it
+            text = HOLE.sub(f"\n{BEHIND_HOLE}", text)
+        lines = text.split("\n")
         self._envelope.begin(reference)
         self._unparsed = 0
         if lines[0][19:20] == ".":
@@ -92,7 +99,7 @@ class PostfixParser:
             events = [each for number, each in enumerate(places) if each for _ in range(folded.get(number, 1))]
         else:
             events = [each for each in places if each is not None]
-        return Parsed(events, len(lines) - lines.count(""), foreign, self._unparsed, passed)
+        return Parsed(events, len(lines) - lines.count("") - lines.count(BEHIND_HOLE), foreign, self._unparsed, passed)
 
     def _lay_out(self, lines: list[str]) -> None:
         """Lay every message on its program's pile."""
@@ -123,11 +130,12 @@ class PostfixParser:
 
     def _lay_alone(self, number: int, line: str) -> None:
         """Lay the message of a line whose stamp or writer is new; or count that it has no envelope."""
-        opened = self._envelope.open(line)
+        # behind a hole only a line with a stamp is believed: a NUL inside a line must not begin another one
+        opened = self._envelope.open(line.removeprefix(BEHIND_HOLE), stamped=line[:1] == BEHIND_HOLE)
         if opened is not None:
             at, (origin, lay), message = opened
             lay((number, at, origin, message))
-        elif line:
+        elif line not in ("", BEHIND_HOLE):
             self._unparsed += 1
 
     def _writer(self, tag: Tag) -> Writer:

@@ -52,7 +52,7 @@ def expired_by_hand(at: float, origin: Origin, values: Values) -> Event:
 
 
 def all_expired(at: float, origin: Origin, values: Values) -> Event:
-    """postsuper: ``Expired: 3 messages``."""
+    """postsuper: ``Force-expired: 3 messages``."""
     return Expired(at, origin, None, None, forced=True, messages=int(values[0]))
 
 
@@ -117,6 +117,6 @@ BOUNCE_NOTICE: Final = Shape(
 BY_HAND: Final = (
     Shape(Held, rf"({QUEUE_ID}): (placed on hold|released from hold|removed|requeued)", by_hand),
     Shape(Held, r"(Placed on hold|Released from hold|Deleted|Requeued): ([0-9]{1,8}) messages?", all_by_hand),
-    Shape(Expired, rf"({QUEUE_ID}): expired", expired_by_hand),
-    Shape(Expired, r"Expired: ([0-9]{1,8}) messages?", all_expired),
+    Shape(Expired, rf"({QUEUE_ID}): (?:force-)?expired", expired_by_hand),
+    Shape(Expired, r"(?:Force-e|E)xpired: ([0-9]{1,8}) messages?", all_expired),
 )

@@ -3,8 +3,9 @@
 A shape is anchored at both ends and read left to right, so a field is where the grammar puts it: no address, reply
 or HELO name can pretend to be another field. Every quantifier is bounded or possessive: linear in the line.
 
-Known limit: before Postfix 3.5, or with info_log_address_format=internal, addresses are logged without quotes,
-so one that holds ``>, status=sent (`` and the like cannot be told from the line's own fields.
+Known limit: before Postfix 3.5, or with info_log_address_format=internal, addresses are logged without quotes.
+One that holds ``>, relay=none, … status=sent (`` and all that is then a line's own field for all we can see; one
+with other angle brackets or quotes in it makes a line that is not read.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ PROGRAMS: Final = (
 LEVELS: Final = ("warning", "error", "fatal", "panic")
 """How bad a program says a thing is (msg(3)); ``info`` is what has no such word in front."""
 
-SECONDS: Final = r"[0-9]{1,9}+(?:\.[0-9]{1,6}+)?+"
+SECONDS: Final = r"[0-9]{1,9}(?:\.[0-9]{1,6})?"
 DELAY: Final = re.compile(SECONDS)
 DELAYS: Final = re.compile(rf"({SECONDS})/({SECONDS})/({SECONDS})/({SECONDS})")
 # mx.example[192.0.2.7]:25     mx.example[2001:db8::7]:25     host[private/dovecot-lmtp]

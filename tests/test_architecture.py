@@ -119,3 +119,9 @@ def test_a_name_says_what_the_thing_is(file: Path) -> None:
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
             words = "".join(f" {c.lower()}" if c.isupper() else c for c in node.name).replace("_", " ").split()
             assert not set(words) & set(BANNED_NAMES), f"{file.name}:{node.lineno} {node.name}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=name)
+def test_no_pattern_repeats_a_group_possessively(file: Path) -> None:
+    """Python before 3.11.5, Debian 12's own among them, matches such a group wrongly (its issues 106052 and 101955)."""
+    assert not re.findall(r"\)(?:[?*+]|\{{1,2}[0-9,]+\}{1,2})\+(?!\))|\(\?>", file.read_text())

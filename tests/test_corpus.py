@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -93,3 +95,26 @@ def test_no_line_with_its_fields_in_another_order_tells_another_status() -> None
             assert found == meant & set(STATUSES), line
             swapped += 1
     assert swapped > 500
+
+
+def test_the_python_of_the_distribution_reads_the_corpus_too() -> None:
+    """Patterns that pass in one Python have failed in another: the service runs on what the distribution has."""
+    python = shutil.which("python3", path="/usr/bin")
+    assert python, "/usr/bin/python3 is missing: install Debian's python3"
+    ask = (
+        "import json, sys\n"
+        "from datetime import UTC\n"
+        "from mailwatch.parsers.postfix import PostfixParser\n"
+        "from mailwatch.record import record\n"
+        "for row in map(json.loads, sys.stdin):\n"
+        "    line = row['line'].encode('utf-8', 'surrogateescape')\n"
+        f"    events = PostfixParser(zone=UTC).parse(line + b'\\n', {NOW}).events\n"
+        "    assert [record(event) for event in events] == row['events'], row\n"
+        "print('all')\n"
+    )
+    rows = "".join(json.dumps({"line": row["line"], "events": row["events"]}) + "\n" for row in ROWS)
+    root = Path(__file__).parent.parent
+    done = subprocess.run(
+        [python, "-c", ask], input=rows, capture_output=True, text=True, timeout=120, cwd=root, check=False
+    )
+    assert (done.stdout, done.stderr) == ("all\n", "")

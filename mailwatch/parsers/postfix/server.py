@@ -114,13 +114,13 @@ def password_refused(at: float, origin: Origin, values: Values) -> Event:
 CONNECT: Final = Shape(Connect, rf"connect from {CLIENT}", connect, head="connect from ")
 DISCONNECT: Final = Shape(
     Disconnect,
-    rf"disconnect from {CLIENT}((?: [a-z]{{1,20}}+=[0-9]{{1,9}}+(?:/[0-9]{{1,9}}+)?+)*+)",
+    rf"disconnect from {CLIENT}((?: [a-z]{{1,20}}+=[0-9/]{{1,19}}+)*)",
     disconnect,
     head="disconnect from ",
 )
 COMES_FROM: Final = (
-    r"client=([^\[\] ,]{0,255}+)\[([^\[\] ]{1,255}+)\](?::([0-9]{1,5}+))?+"
-    r"(?:, sasl_method=([^, ]*+))?+(?:, sasl_username=(.*?))?(?:, sasl_sender=(.*?))?"
+    r"client=([^\[\] ,]{0,255}+)\[([^\[\] ]{1,255}+)\](?::([0-9]{1,5}))?"
+    r"(?:, sasl_method=([^, ]*+))?(?:, sasl_username=(.*?))?(?:, sasl_sender=(.*?))?"
     rf"(?:, orig_queue_id=({QUEUE_ID}))?(?:, orig_client=(.*))?"
 )
 RECEIVED: Final = Shape(Received, rf"({QUEUE_ID}): {COMES_FROM}", received, head=rf"{QUEUE_ID}: client=")

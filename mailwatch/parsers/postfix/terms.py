@@ -1,7 +1,8 @@
 """What Postfix's lines are made of, and how a grammar is written down: as shapes, each a pattern and its event.
 
 A shape is anchored at both ends and read left to right, so a field is where the grammar puts it: no address, reply
-or HELO name can pretend to be another field. Every quantifier is bounded or possessive: linear in the line.
+or HELO name can pretend to be another field. Quantifiers are bounded, possessive or have one way only to go: linear in
+the line. Only single characters are repeated possessively: for groups that is broken in Python before 3.11.5.
 
 Known limit: before Postfix 3.5, or with info_log_address_format=internal, addresses are logged without quotes.
 One that holds ``>, relay=none, … status=sent (`` and all that is then a line's own field for all we can see; one
@@ -33,12 +34,12 @@ QUEUE_ID: Final = rf"(?:[0-9A-F]{{5,20}}|{LONG})"
 # where there is no queue file yet
 NO_QUEUE: Final = "NOQUEUE"
 # An address ends at the first > that is not inside its quoted local part (postconf(5), info_log_address_format).
-ADDRESS: Final = r'(?:[^"<>]*+|"(?:[^"\\]++|\\.)*+"[^<>]*+)'
+ADDRESS: Final = r'(?:[^"<>]*+|"[^"\\]*+(?:\\.[^"\\]*+)*"[^<>]*+)'
 NUMBER: Final = "[0-9]{1,9}"
 # unknown[192.0.2.7]     mx.example[2001:db8::7]:4711
-CLIENT: Final = r"([^\[\] ]{0,255}+)\[([^\[\] ]{1,255}+)\](?::([0-9]{1,5}+))?+"
+CLIENT: Final = r"([^\[\] ]{0,255}+)\[([^\[\] ]{1,255}+)\](?::([0-9]{1,5}))?"
 # mx.example[192.0.2.7]:25     mx.example[private/dovecot-lmtp]
-RELAY: Final = r"([^\[\] ]{0,255}+)\[([^\[\]]{1,255}+)\](?::([0-9]{1,5}+))?+"
+RELAY: Final = r"([^\[\] ]{0,255}+)\[([^\[\]]{1,255}+)\](?::([0-9]{1,5}))?"
 
 
 ABOUT_MESSAGE: Final = re.compile(f"({QUEUE_ID}): ")

@@ -36,7 +36,7 @@ BEHIND_HOLE: Final = "\0"
 # made once: a slice that is written out is made anew for every line, and costs a twentieth of reading it
 STAMP: Final = slice(0, 16)
 BEHIND_STAMP: Final = slice(16, None)
-WHOLE, FRACTION, ZONE, BEHIND_ZONE = slice(0, 20), slice(20, 26), slice(26, 33), slice(33, None)
+WHOLE, FRACTION, ZONE_AND_WRITER = slice(0, 20), slice(20, 26), slice(26, None)
 
 
 class Pile(NamedTuple):
@@ -117,16 +117,19 @@ class PostfixParser:
 
     def _lay_out_precise(self, lines: list[str]) -> None:
         """The same for lines stamped ``2026-11-22T06:22:33.637413+00:00``: only the second comes again."""
-        whole_seconds, writers = self._envelope.whole_seconds, self._envelope.writers
+        local_seconds, zoned_writers = self._envelope.local_seconds, self._envelope.zoned_writers
         for number, line in enumerate(lines):
             head, _, message = line.partition("]: ")
             try:
-                at = (whole_seconds[head[WHOLE] + head[ZONE]] + digits(head[FRACTION])) / MICROSECONDS
-                origin, lay = writers[head[BEHIND_ZONE]]
+                local = local_seconds[head[WHOLE]]
+                offset, (origin, lay) = zoned_writers[head[ZONE_AND_WRITER]]
+                digits = head[FRACTION]
+                if not (digits.isdecimal() and digits.isascii()):
+                    raise KeyError(digits)
             except KeyError:
                 self._lay_alone(number, line)
             else:
-                lay((number, at, origin, message))
+                lay((number, (local + offset + int(digits)) / MICROSECONDS, origin, message))
 
     def _lay_alone(self, number: int, line: str) -> None:
         """Lay the message of a line whose stamp or writer is new; or count that it has no envelope."""
@@ -177,10 +180,3 @@ def read_pile(
     rows.clear()
     for group, times in Counter(skipped).items():
         passed[kinds[group], program] += times
-
-
-def digits(text: str) -> int:
-    """The number that six digits are. Raises KeyError for what is none: the line is not as it was remembered."""
-    if text.isdecimal() and text.isascii():
-        return int(text)
-    raise KeyError(text)

@@ -74,7 +74,7 @@ class PrivatePostfix:
     @property
     def log(self) -> Path:
         """Where it logs to."""
-        return Path(self.settings.get("maillog_file", self.root / "mail.log"))
+        return Path(self.settings.get("maillog_file") or self.root / "mail.log")
 
     @property
     def etc(self) -> Path:

@@ -16,6 +16,7 @@ import gc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mailwatch.web.config import is_allowed
@@ -54,6 +55,8 @@ class Connection:
     unread_since: float | None = None
     closing_since: float | None = None
     answered: int = 0
+    refused: bool = False
+    """Whether that was counted already, and it is only told so."""
 
     def wait(self, what: Waits, now: float) -> None:
         """Note what the client waits for from now on."""
@@ -130,13 +133,19 @@ class Guard:
         """End a connection now, and count why."""
         if connection in self._open:
             self._open.discard(connection)
-            self.refusals.count(reason)
+            self.count(connection, reason)
             connection.drop()
 
     def refuse(self, connection: Connection, reason: str) -> None:
         """Count a client that came to nothing by itself, unless it was dropped."""
         if connection in self._open:
             self._open.discard(connection)
+            self.count(connection, reason)
+
+    def count(self, connection: Connection, reason: str) -> None:
+        """Count why a client is refused: once, however else it fails."""
+        if not connection.refused:
+            connection.refused = True
             self.refusals.count(reason)
 
     def drop_waiting(self) -> None:
@@ -191,6 +200,8 @@ class Conversation(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take some bytes; the first ones of a request begin its time."""
+        if self.transport.is_closing():
+            return  # TLS hands on what came before the end
         if self._connection.waits == "next request":
             self._connection.wait("request", self.loop.time())
         super().data_received(data)
@@ -219,10 +230,20 @@ class Conversation(H11Protocol):
         self._connection.closing_since = self.loop.time()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is not HTTP."""
-        self._guard.refusals.count("bad-request")
-        super().send_400_response(msg)
+        """Refuse what is not HTTP, and be the only one who answers it: the request may have begun well."""
+        self._guard.count(self._connection, "bad-request")
+        self._let_go()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.close()  # in the middle of an answer there is no place for another
         self._connection.closing_since = self.loop.time()
+
+    def _let_go(self) -> None:
+        """Tell the application that nobody listens any more: what it sends goes nowhere."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
 
 
 class Turn:
@@ -235,6 +256,8 @@ class Turn:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
         connection: Connection = scope["state"]["connection"]
+        if connection.refused:
+            return
         now = asyncio.get_running_loop().time()
         if connection.answered:
             connection.wait("turn", now)

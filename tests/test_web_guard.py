@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import resource
 import socket
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mailwatch.refusals import REASONS, Refusals
-from mailwatch.web.guard import FOLLOW_UPS_A_SECOND, FOLLOW_UPS_AT_ONCE, READ_SECONDS, REQUEST_SECONDS, Connection, Pace
+from mailwatch.web.guard import (
+    FOLLOW_UPS_A_SECOND,
+    FOLLOW_UPS_AT_ONCE,
+    READ_SECONDS,
+    REQUEST_SECONDS,
+    Connection,
+    Pace,
+    Turns,
+)
 from mailwatch.web.pages import FRESH_SECONDS, MOST_KINDS, Kept, refusal, wants_gzip
 from mailwatch.web.server import MOST_CONNECTIONS
 from tests.parts.agent import RunningAgent, parsed
@@ -22,12 +32,12 @@ from tests.parts.ports import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 LINE = "{} mx postfix/smtp[1]: ABCDEF: to=<{}@b.example>, relay=none, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (ok)\n"
 NUMBERS = itertools.count()
 ATTEMPTS = "mailwatch_delivery_attempts_total"
 REFUSED = "mailwatch_web_refused_total"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 LONG = b"X-Long: " + b"a" * 3000 + b"\r\n"
 
 
@@ -98,6 +108,9 @@ REQUESTS: dict[str, tuple[bytes, str | None, bytes]] = {
     "headers without end": (b"GET / HTTP/1.1\r\nHost: x\r\n" + LONG * 10, "bad-request", b"400"),
     "headers too long": (b"GET / HTTP/1.1\r\nHost: x\r\n" + LONG * 10 + b"\r\n", "bad-request", b"4"),
     "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "bad-request", b"400"),
+    "a chunk that is none": (b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZZ\r\n\r\n", "bad-request", b"400"),
+    "a chunk that is none, posted": (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZZ\r\n\r\n", "bad-request", b"400"),
+    "a good chunk and one that is none": (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\nZZZ\r\n\r\n", "bad-request", b"400"),
     "no HTTP at all": (b"EHLO mx.example.com\r\n\r\n", "bad-request", b"400"),
     "no host": (b"GET / HTTP/1.1\r\n\r\n", "bad-request", b"400"),
     "two lengths": (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "bad-request", b"400"),
@@ -204,8 +217,91 @@ def test_who_is_being_answered_is_not_idle() -> None:
 
 def test_a_flood_is_paced_and_a_few_requests_are_not() -> None:
     pace = Pace(a_second=100, at_once=10)
-    assert [round(pace.delay(50), 2) for _ in range(13)] == [0] * 11 + [0.01, 0.02]
-    assert pace.delay(60) == 0
+    assert [round(pace.take(50), 2) for _ in range(13)] == [0] * 11 + [0.01, 0.01]
+    assert [round(pace.take(50.01), 2) for _ in range(2)] == [0, 0.01]
+    assert pace.take(60) == 0
+
+
+def test_who_is_gone_takes_no_turn_and_keeps_nobody_waiting() -> None:
+    turns = Turns(Pace(a_second=20, at_once=0))
+    crowd = [Connection(since=0) for _ in range(200)]
+    last = Connection(since=0)
+
+    async def ask() -> list[bool]:
+        first = await turns.come(Connection(since=0))
+        waiting = [asyncio.create_task(turns.come(each)) for each in (*crowd, last)]
+        await asyncio.sleep(0)
+        for each in crowd[1:]:
+            turns.end(each)
+        return [first, *await asyncio.wait_for(asyncio.gather(*waiting), 1)]
+
+    assert asyncio.run(ask()) == [True, True, *[False] * 199, True]
+    assert len(turns) == 0
+
+
+def test_first_come_is_first_served_and_a_cancelled_one_is_passed_over() -> None:
+    turns, order = Turns(Pace(a_second=100, at_once=0)), list[int]()
+
+    async def come(number: int) -> None:
+        if await turns.come(Connection(since=0)):
+            order.append(number)
+
+    async def ask() -> None:
+        tasks = [asyncio.create_task(come(number)) for number in range(5)]
+        await asyncio.sleep(0)
+        tasks[2].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(ask())
+    assert order == [0, 1, 3, 4]
+    assert len(turns) == 0
+
+
+def leave_turns_behind(agent: RunningAgent, seconds: float) -> int:
+    """Ask once, then for more without waiting, and go; how often in so many seconds."""
+    end, number = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        with connect(agent) as client:
+            client.sendall(HEALTH)
+            client.recv(1000)
+            client.sendall(HEALTH * 3)
+        number += 1
+    return number
+
+
+def memory(agent: RunningAgent) -> int:
+    """MiB that the agent keeps."""
+    assert agent.process is not None
+    pages = Path(f"/proc/{agent.process.pid}/statm").read_text().split()[1]
+    return int(pages) * resource.getpagesize() >> 20
+
+
+def test_who_asks_and_goes_leaves_nothing_behind(agent: RunningAgent) -> None:
+    before = memory(agent)
+    assert leave_turns_behind(agent, 3) > 1000
+    with connect(agent) as client:
+        begin = time.monotonic()
+        for _ in range(2):
+            client.sendall(HEALTH)
+            answer = b""
+            while not answer.endswith(b"ok\n"):
+                answer += client.recv(1000)
+        assert time.monotonic() - begin < MOST_CONNECTIONS / FOLLOW_UPS_A_SECOND + 0.5
+    assert memory(agent) - before < 10
+
+
+def test_at_the_end_nobody_waits_for_a_turn(agent: RunningAgent) -> None:
+    leave_turns_behind(agent, 1)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connect(agent)) for _ in range(100)]
+        for _ in range(2):
+            for client in clients:
+                client.sendall(HEALTH * 20)
+        time.sleep(0.1)
+        begin = time.monotonic()
+        assert agent.stop() == 0
+        assert time.monotonic() - begin < 1
+    assert [line.split()[0] for line in agent.said.splitlines()] == ["INFO", "INFO"]
 
 
 def test_a_page_is_made_again_when_what_it_shows_has_changed() -> None:

@@ -16,6 +16,7 @@ import gc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mailwatch.web.config import is_allowed
@@ -33,6 +34,7 @@ REQUEST_SECONDS: Final = 5.0
 READ_SECONDS: Final = 10.0
 """For the client to read what it was sent, and for a closed connection to be gone."""
 SWEEP_SECONDS: Final = 1.0
+SWEEPS_OF_ALL: Final = 10
 FOLLOW_UPS_A_SECOND: Final = 300.0
 FOLLOW_UPS_AT_ONCE: Final = 20.0
 LEAST_CONNECTIONS: Final = 4
@@ -44,16 +46,24 @@ UNREAD: Final = 1
 Waits = Literal["request", "next request", "turn", "answer"]
 
 
+def nothing() -> None:
+    """What ends a connection that has ended."""
+
+
 @dataclass(slots=True, eq=False)
 class Connection:
     """One client: what it ``waits`` for, since when, and how to end it."""
 
     since: float
-    drop: Callable[[], object] = lambda: None
+    drop: Callable[[], object] = nothing
     waits: Waits = "request"
     unread_since: float | None = None
     closing_since: float | None = None
     answered: int = 0
+    refused: bool = False
+    """Whether that was counted already."""
+    ended: bool = False
+    """Whether nobody listens any more, though a request of it may have begun."""
 
     def wait(self, what: Waits, now: float) -> None:
         """Note what the client waits for from now on."""
@@ -75,7 +85,7 @@ class Connection:
 
 
 class Pace:
-    """Spaces the follow-up requests of all kept connections, first come first served.
+    """How many follow-up requests of all kept connections are answered in which time.
 
     Each takes Python's one lock from the work loop: who asks without end would hold it without end.
     """
@@ -85,11 +95,61 @@ class Pace:
         self._ahead = at_once / a_second
         self._next = 0.0
 
-    def delay(self, now: float) -> float:
-        """Seconds until it is the turn of a request that came ``now``."""
+    def take(self, now: float) -> float:
+        """Answer one more, if that is 0; else the seconds until the next one may be."""
         turn = max(self._next, now - self._ahead)
-        self._next = turn + self._apart
-        return max(0.0, turn - now)
+        if turn <= now:
+            self._next = turn + self._apart
+            return 0.0
+        return turn - now
+
+
+class Turns:
+    """Lets follow-up requests through at a pace, first come first served: each connection waits with one at most.
+
+    Who is gone waits no more, so nobody waits longer than those that are here take.
+    """
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
+        self._waiting: dict[Connection, asyncio.Future[bool]] = {}
+        self._next: asyncio.TimerHandle | None = None
+
+    async def come(self, connection: Connection) -> bool:
+        """Wait for the turn of a connection; False when it ended before."""
+        loop = asyncio.get_running_loop()
+        if not self._waiting and not self._pace.take(loop.time()):
+            return True
+        turn = self._waiting[connection] = loop.create_future()
+        if self._next is None:
+            self._let_through()
+        try:
+            through: bool = await turn
+            return through
+        finally:
+            self._waiting.pop(connection, None)
+
+    def end(self, connection: Connection) -> None:
+        """Let a connection wait no more: it is gone, or goes."""
+        turn = self._waiting.pop(connection, None)
+        if turn is not None and not turn.done():
+            turn.set_result(False)
+
+    def __len__(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
+    def _let_through(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._next = None
+        while self._waiting:
+            seconds = self._pace.take(loop.time())
+            if seconds:
+                self._next = loop.call_later(seconds, self._let_through)
+                return
+            turn = self._waiting.pop(next(iter(self._waiting)))
+            if not turn.done():
+                turn.set_result(True)
 
 
 class Guard:
@@ -97,9 +157,10 @@ class Guard:
 
     def __init__(self, refusals: Refusals, most: int) -> None:
         self.refusals = refusals
-        self.pace = Pace()
+        self.turns = Turns(Pace())
         self._most = most
         self._open: set[Connection] = set()
+        self._sweeps = 0
         self._sweep: asyncio.TimerHandle | None = None
 
     def enter(self, connection: Connection) -> None:
@@ -130,13 +191,19 @@ class Guard:
         """End a connection now, and count why."""
         if connection in self._open:
             self._open.discard(connection)
-            self.refusals.count(reason)
+            self.count(connection, reason)
             connection.drop()
 
     def refuse(self, connection: Connection, reason: str) -> None:
         """Count a client that came to nothing by itself, unless it was dropped."""
         if connection in self._open:
             self._open.discard(connection)
+            self.count(connection, reason)
+
+    def count(self, connection: Connection, reason: str) -> None:
+        """Count why a client is refused: once, however else it fails."""
+        if not connection.refused:
+            connection.refused = True
             self.refusals.count(reason)
 
     def drop_waiting(self) -> None:
@@ -152,8 +219,10 @@ class Guard:
             reason = connection.overdue(now)
             if reason is not None:
                 self.drop(connection, reason)
-        # a conversation leaves cycles, and the work loop has made looking for them rare: 20 MiB in a flood without this
-        gc.collect(0)
+        # asyncio's transports are cycles, and the work loop has made looking for them rare: 20 MiB in a flood without
+        # this; all generations now and then, for those that were open at a sweep (0.1 MiB/s in a flood; it takes 4 ms)
+        self._sweeps += 1
+        gc.collect(0 if self._sweeps % SWEEPS_OF_ALL else 2)
         # the page sleeps when nobody is there
         self._sweep = loop.call_later(SWEEP_SECONDS, self._drop_overdue) if self._open else None
 
@@ -180,7 +249,7 @@ class Conversation(H11Protocol):
         """Begin to listen to the client."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=UNREAD, low=0)
-        self._connection.drop = transport.abort
+        self._connection.drop = self._drop
         if self._sans and not is_allowed(transport.get_extra_info("peercert"), self._sans):
             self._guard.drop(self._connection, "tls")
 
@@ -188,9 +257,15 @@ class Conversation(H11Protocol):
         """Forget the client."""
         self._guard.leave(self._connection)
         super().connection_lost(exc)
+        self._let_go()
+        # what is left has no cycles and nobody who waits for it: it is freed now, however many come and go
+        self._unset_keepalive_if_required()
+        self._connection.drop = nothing
 
     def data_received(self, data: bytes) -> None:
         """Take some bytes; the first ones of a request begin its time."""
+        if self.transport.is_closing():
+            return  # TLS hands on what came before the end
         if self._connection.waits == "next request":
             self._connection.wait("request", self.loop.time())
         super().data_received(data)
@@ -219,10 +294,26 @@ class Conversation(H11Protocol):
         self._connection.closing_since = self.loop.time()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is not HTTP."""
-        self._guard.refusals.count("bad-request")
-        super().send_400_response(msg)
+        """Refuse what is not HTTP, and be the only one who answers it: the request may have begun well."""
+        self._guard.count(self._connection, "bad-request")
+        self._let_go()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.close()  # in the middle of an answer there is no place for another
         self._connection.closing_since = self.loop.time()
+
+    def _let_go(self) -> None:
+        """Tell the application that nobody listens any more: what it sends goes nowhere."""
+        self._connection.ended = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self._guard.turns.end(self._connection)
+
+    def _drop(self) -> None:
+        self._let_go()
+        self.transport.abort()
 
 
 class Turn:
@@ -233,11 +324,14 @@ class Turn:
         self._guard = guard
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request."""
+        """Answer one request, unless its client is gone before its turn comes."""
         connection: Connection = scope["state"]["connection"]
-        now = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        if connection.ended:
+            return
         if connection.answered:
-            connection.wait("turn", now)
-            await asyncio.sleep(self._guard.pace.delay(now))
-        connection.wait("answer", now)
+            connection.wait("turn", loop.time())
+            if not await self._guard.turns.come(connection):
+                return
+        connection.wait("answer", loop.time())
         await self._app(scope, receive, send)

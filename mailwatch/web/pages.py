@@ -157,6 +157,7 @@ class Bounds:
             return
         reason, status, text = refused
         self._refusals.count(reason)
+        scope["state"]["connection"].refused = True
         # closed, because what else it sends is not read
         headers = {**HEADERS, "Connection": "close", **({"Allow": "GET, HEAD"} if status == 405 else {})}  # noqa: PLR2004
         await PlainTextResponse(text, status_code=status, headers=headers)(scope, receive, send)

@@ -13,15 +13,15 @@ import logging
 import resource
 import socket
 import threading
-import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
+from mailwatch.web.complaints import Complaints
 from mailwatch.web.guard import LEAST_CONNECTIONS, READ_SECONDS, Connection, Conversation, Guard, Turn
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
+    from starlette.types import ASGIApp
 
     from mailwatch.options import Address
     from mailwatch.refusals import Refusals
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 BACKLOG: Final = 256
 STOP_SECONDS: Final = 1
-MINUTE: Final = 60.0
 MOST_CONNECTIONS: Final = 128
 ACCEPTED_AT_ONCE: Final = 8
 """Connections taken before those that are open get their turn again: few, so that a client whose request is here
@@ -66,24 +65,6 @@ def most_connections() -> int:
     )
 
 
-class Complaints:
-    """Says once a minute what goes wrong in the event loop: out of descriptors, it would be said without end."""
-
-    def __init__(self) -> None:
-        self._said_at = -MINUTE
-
-    def handle(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Log what happened, unless that was just done."""
-        self.tell(context.get("exception") or context.get("message"))
-
-    def tell(self, what: object) -> None:
-        """Log it, unless something was just logged."""
-        now = time.monotonic()
-        if now - self._said_at >= MINUTE:
-            self._said_at = now
-            log.error("the web server: %s", what)
-
-
 class GuardedServer(uvicorn.Server):
     """uvicorn with a door of our own, under the guard's eyes.
 
@@ -95,6 +76,7 @@ class GuardedServer(uvicorn.Server):
         self._guard = guard
         self._access = access
         self._complaints = Complaints()
+        self._complaints.take_over(logging.getLogger("uvicorn"))
         self._ended: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
         self._conversations: set[asyncio.Task[None]] = set()
         self._door: asyncio.Task[None] | None = None
@@ -102,7 +84,7 @@ class GuardedServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to take connections."""
         self.servers = []
-        asyncio.get_running_loop().set_exception_handler(self._complaints.handle)
+        asyncio.get_running_loop().set_exception_handler(self._complaints.handle_loop)
         self._door = asyncio.create_task(self._take_connections((sockets or [])[0]))
         self.started = True
 
@@ -184,11 +166,9 @@ class GuardedServer(uvicorn.Server):
 class WebServer:
     """Serves an application on a socket until it is stopped."""
 
-    def __init__(self, app: Starlette, listening: socket.socket, refusals: Refusals, access: Access) -> None:
+    def __init__(self, app: ASGIApp, listening: socket.socket, refusals: Refusals, access: Access) -> None:
         self._socket = listening
         guard = Guard(refusals, most_connections())
-        # what strangers send is counted: a line in the log for each would fill the disk
-        logging.getLogger("uvicorn").setLevel(logging.ERROR)
         self._server = GuardedServer(
             uvicorn.Config(
                 Turn(app, guard),

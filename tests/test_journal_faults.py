@@ -1,0 +1,120 @@
+"""What goes wrong around the journal: a journalctl that fails, and files that are damaged, copied, put back or too many."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.parts.journal import Reader, archive, program, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Reader:
+    return Reader(tmp_path / "journal")
+
+
+def live(reader: Reader) -> Path:
+    return reader.folder / "system.journal"
+
+
+def overwrite(file: Path, at: int, data: bytes) -> None:
+    with file.open("r+b") as opened:
+        opened.seek(at)
+        opened.write(data)
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        "kill -9 $$",
+        "exit 126",
+        "exit 127",
+        "echo 'Failed to open files: Protocol not supported' >&2; echo more >&2; exit 1",
+    ],
+    ids=["killed", "not to be run", "not found", "a format it does not know"],
+)
+def test_a_journalctl_that_cannot_have_read_the_file_costs_no_entry_however_often(
+    reader: Reader, tmp_path: Path, failing: str
+) -> None:
+    write(live(reader), 0, 100)
+    archive(live(reader))
+    write(live(reader), 100, 102)
+    reader.program = program(tmp_path, failing)
+    for _ in range(20):
+        reader.read()
+    assert reader.trouble is not None
+    program(tmp_path, 'exec journalctl "$@"')
+    reader.read()
+    assert sorted(reader.numbers()) == list(range(102))
+    assert [reader.gaps, reader.trouble] == [[], None]
+
+
+def test_a_journalctl_that_fails_once_in_an_archived_file_costs_no_entry(reader: Reader, tmp_path: Path) -> None:
+    write(live(reader), 0, 100)
+    archive(live(reader))
+    once = tmp_path / "once"
+    reader.program = program(tmp_path, f'[ -e {once} ] || {{ touch {once}; exit 1; }}; exec journalctl "$@"')
+    reader.read()
+    assert reader.trouble is not None
+    reader.read()
+    assert reader.numbers() == list(range(100))
+    assert [reader.gaps, reader.trouble] == [[], None]
+
+
+def test_an_archived_file_that_is_damaged_is_a_gap_after_minutes_and_the_others_are_read(reader: Reader) -> None:
+    write(live(reader), 0, 300)
+    overwrite(archive(live(reader)), 88, b"\xff" * 8)  # a header of no size that a file can have
+    write(live(reader), 300, 302)
+    reader.read()
+    assert reader.numbers() == [300, 301]
+    assert reader.gaps == []
+    assert reader.trouble is not None
+    for _ in range(3):
+        reader.read()
+    assert reader.gaps == [], "it was tried for three minutes only"
+    for _ in range(3):
+        reader.read()
+    assert [reader.gaps, reader.trouble] == [["journal-damaged"], None]
+    reader.crash()
+    assert reader.read() == []
+    assert reader.gaps == ["journal-damaged"]
+
+
+def test_getting_further_or_being_killed_between_failures_begins_their_count_anew(
+    reader: Reader, tmp_path: Path
+) -> None:
+    write(live(reader), 0, 100)
+    archive(live(reader))
+    reader.program = program(tmp_path, "exit 1")
+    for _ in range(5):
+        reader.read()
+    program(tmp_path, "kill -9 $$")
+    reader.read()
+    program(tmp_path, "exit 1")
+    for _ in range(5):
+        reader.read()
+    program(tmp_path, 'journalctl "$@" | head -c 1500; exit 1')
+    reader.read()
+    program(tmp_path, "exit 1")
+    for _ in range(4):
+        reader.read()
+    assert reader.gaps == []
+    program(tmp_path, 'exec journalctl "$@"')
+    reader.read()
+    assert reader.numbers() == list(range(100))
+
+
+def test_a_failure_after_which_everything_was_read_is_no_trouble_any_more(reader: Reader, tmp_path: Path) -> None:
+    write(live(reader), 0, 5)
+    archive(live(reader))
+    write(live(reader), 5, 7)
+    once = tmp_path / "once"
+    reader.program = program(tmp_path, f'journalctl "$@"; [ -e {once} ] || {{ touch {once}; exit 1; }}')
+    for _ in range(3):
+        reader.read()
+    assert reader.numbers() == list(range(7))
+    assert [reader.gaps, reader.trouble] == [[], None]

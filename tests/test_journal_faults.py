@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.parts.journal import Reader, archive, program, write
+from mailwatch.sources import journal_files
+from mailwatch.sources.journal import JournalSource
+from mailwatch.sources.journal_files import machine_id
+from tests.parts.journal import AT, Reader, append, archive, entry, program, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,3 +121,61 @@ def test_a_failure_after_which_everything_was_read_is_no_trouble_any_more(reader
         reader.read()
     assert reader.numbers() == list(range(7))
     assert [reader.gaps, reader.trouble] == [[], None]
+
+
+HOUR = 3600 * 1_000_000
+
+
+@pytest.fixture
+def memory_and_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    for place in ("VOLATILE", "PERSISTENT"):
+        monkeypatch.setattr(journal_files, place, tmp_path / place)
+    memory, disk = (tmp_path / place / machine_id() / "system.journal" for place in ("VOLATILE", "PERSISTENT"))
+    return memory, disk
+
+
+def read_own(reader: Reader) -> None:
+    """Read the journal of this machine, beginning from what was committed."""
+    reader.crash()
+    reader.source = JournalSource(None, positions=reader.positions, start=reader.start, clock=lambda: reader.now)
+    for _ in range(3):
+        reader.read()
+
+
+def test_what_is_copied_from_memory_to_disk_counts_once_though_the_clock_went_back_meanwhile(
+    reader: Reader, memory_and_disk: tuple[Path, Path]
+) -> None:
+    memory, disk = memory_and_disk
+    entries = [entry(number, at=AT + number * 1_000_000 + (0 if number else HOUR)) for number in range(6)]
+    append(memory, entries[:4])
+    read_own(reader)
+    append(disk, entries)
+    memory.unlink()
+    read_own(reader)
+    assert [reader.numbers(), reader.gaps] == [list(range(6)), []]
+
+
+def test_what_was_on_the_disk_before_journald_went_back_to_memory_counts_whatever_the_clock_said(
+    reader: Reader, memory_and_disk: tuple[Path, Path]
+) -> None:
+    memory, disk = memory_and_disk
+    write(disk, 0, 3)
+    read_own(reader)
+    write(disk, 3, 6)
+    append(memory, [entry(number, at=AT + number * 1_000_000 - HOUR) for number in range(6, 9)])
+    read_own(reader)
+    append(disk, [entry(number, at=AT + number * 1_000_000 - HOUR) for number in range(6, 11)])
+    memory.unlink()
+    read_own(reader)
+    assert [sorted(reader.numbers()), reader.gaps] == [list(range(11)), []]
+
+
+def test_history_in_memory_is_history_on_the_disk_too(reader: Reader, memory_and_disk: tuple[Path, Path]) -> None:
+    memory, disk = memory_and_disk
+    reader.start = "end"
+    append(memory, [entry(0, SYSLOG_FACILITY="3"), *map(entry, range(1, 4))])
+    read_own(reader)
+    write(disk, 0, 6)
+    memory.unlink()
+    read_own(reader)
+    assert [reader.numbers(), reader.gaps] == [[4, 5], []]

@@ -126,8 +126,11 @@ class Look:
 
 
 def is_copy(at: Place, copied: Iterable[Row]) -> bool:
-    """Whether an entry was read in memory before: journalctl --flush copies it to the disk, with a new number."""
-    return any(row.boot == at.boot and at.monotonic <= row.until and at.realtime >= row.since for row in copied)
+    """Whether an entry was read in memory before: journalctl --flush copies it to the disk, with a new number.
+
+    By the boot's own clock alone, which never goes back, and which a copy keeps.
+    """
+    return any(row.boot == at.boot and row.since_monotonic <= at.monotonic <= row.until for row in copied)
 
 
 class JournalSource:

@@ -27,7 +27,13 @@ VOLATILE: Final = Path("/run/log/journal")
 MACHINE_ID: Final = Path("/etc/machine-id")
 ENDINGS: Final = (".journal", ".journal~")
 SIGNATURE: Final = b"LPKSHHRH"
-HEADER: Final = struct.Struct("<8s8xB7x16s16x16s16s64xQQQ8xQQQ")
+HEADER: Final = struct.Struct("<8s4xIB7x16s16x16s16s64x7Q")
+COMPACT: Final = 16
+"""The flag of files whose entries are found by offsets of 32 bits (systemd 252 and later), else of 64."""
+ENTRY: Final = struct.Struct("<B15xQ8xQ16s")
+ENTRY_KIND: Final = 3
+FIRST_OF_ARRAY: Final = 24
+"""Bytes before the first offset in an array of entries: the object's head, and where the next array is."""
 ONLINE, ARCHIVED = 1, 2
 HELD: Final = 256
 """So many files are kept open; a machine that has more unread ones reads them one after the other."""
@@ -46,6 +52,8 @@ class Header(NamedTuple):
     first_at: int
     last_at: int
     last_monotonic: int
+    array: int
+    compact: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +87,29 @@ def header_of(descriptor: int) -> Header | None:
     raw = os.pread(descriptor, HEADER.size, 0)
     if len(raw) < HEADER.size:
         return None
-    signature, state, file, boot, numbering, entries, last, first, first_at, last_at, monotonic = HEADER.unpack(raw)
+    signature, flags, state, file, boot, numbering, *numbers = HEADER.unpack(raw)
     if signature != SIGNATURE:
         return None
+    entries, last, first, array, first_at, last_at, monotonic = numbers
     return Header(
-        file.hex(), boot.hex(), numbering.hex(), state, entries, last, first, first_at, last_at, monotonic
+        file.hex(), boot.hex(), numbering.hex(), state, entries, last, first, first_at, last_at, monotonic,
+        array, bool(flags & COMPACT),
     )  # fmt: skip
+
+
+def first_monotonic(descriptor: int, header: Header) -> int:
+    """When the first entry was made, by the clock of its boot; 0, the boot itself, where that cannot be told.
+
+    Read here, and not through journalctl: a file may have been deleted that is still to be told from its copy.
+    """
+    try:
+        offset = os.pread(descriptor, 4 if header.compact else 8, header.array + FIRST_OF_ARRAY)
+        raw = os.pread(descriptor, ENTRY.size, int.from_bytes(offset, "little"))
+        kind, number, monotonic, boot = ENTRY.unpack(raw)
+    except (OSError, OverflowError, struct.error):
+        return 0
+    is_first = (kind, number, boot.hex()) == (ENTRY_KIND, header.first, header.boot)
+    return int(monotonic) if is_first else 0
 
 
 def folders(directory: Path | None) -> list[Path]:

@@ -15,6 +15,8 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from mailwatch.sources.journal_files import first_monotonic
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
@@ -48,7 +50,7 @@ class Row:
     detached: bool = False
     volatile: bool = False
     boot: str = ""
-    since: int = 0
+    since_monotonic: int = 0
     until: int = 0
 
     @property
@@ -162,7 +164,7 @@ def row_of(file: JournalFile, log: str) -> Row:
         first=header.first,
         volatile=file.is_volatile,
         boot=header.boot if file.is_volatile else "",
-        since=header.first_at if file.is_volatile else 0,
+        since_monotonic=first_monotonic(file.descriptor, header) if file.is_volatile else 0,
     )
 
 

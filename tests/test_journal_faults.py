@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -179,3 +180,37 @@ def test_history_in_memory_is_history_on_the_disk_too(reader: Reader, memory_and
     memory.unlink()
     read_own(reader)
     assert [reader.numbers(), reader.gaps] == [[4, 5], []]
+
+
+@pytest.mark.parametrize("name", ["backup.journal", "the-same.journal"])
+@pytest.mark.parametrize("kept", [True, False], ids=["with its times", "with new times"])
+def test_a_copy_of_the_live_file_beside_it_hides_nothing_and_counts_nothing(
+    reader: Reader, name: str, kept: bool
+) -> None:
+    write(live(reader), 0, 3)
+    reader.read()
+    (shutil.copy2 if kept else shutil.copy)(live(reader), reader.folder / name)
+    write(live(reader), 3, 6)
+    reader.read()
+    reader.crash()
+    reader.read()
+    write(live(reader), 6, 9)
+    reader.read()
+    write(live(reader), 9, 10)
+    reader.read()
+    assert reader.numbers() == list(range(10))
+    (reader.folder / name).unlink()
+    write(live(reader), 10, 12)
+    reader.read()
+    assert [reader.numbers(), reader.gaps, reader.trouble] == [list(range(12)), [], None]
+
+
+def test_a_copy_is_read_on_where_the_live_file_itself_is_gone(reader: Reader) -> None:
+    write(live(reader), 0, 3)
+    reader.read()
+    write(live(reader), 3, 6)
+    shutil.copy2(live(reader), reader.folder / "backup.journal")
+    live(reader).unlink()
+    for _ in range(3):
+        reader.read()
+    assert [reader.numbers(), reader.gaps] == [list(range(6)), []]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mailwatch.sources import journal_files
 from mailwatch.sources.journal import JournalSource
-from mailwatch.sources.journal_files import machine_id
+from mailwatch.sources.journal_files import Header, header_of, machine_id
 from tests.parts.journal import AT, Reader, append, archive, entry, program, write
 
 if TYPE_CHECKING:
@@ -214,3 +215,70 @@ def test_a_copy_is_read_on_where_the_live_file_itself_is_gone(reader: Reader) ->
     for _ in range(3):
         reader.read()
     assert [reader.numbers(), reader.gaps] == [list(range(6)), []]
+
+
+def header(file: Path) -> Header:
+    with file.open("rb") as opened:
+        found = header_of(opened.fileno())
+    assert found is not None
+    return found
+
+
+def number(file: Path, numbering: str, first: int) -> None:
+    """Say in the header of a file that its entries stand in this numbering, from this number on."""
+    found = header(file)
+    overwrite(file, 72, bytes.fromhex(numbering))
+    overwrite(file, 160, b"".join(each.to_bytes(8, "little") for each in (first + found.last - found.first, first)))
+
+
+def old_archives(folder: Path, *begins: int) -> list[Path]:
+    """Archived files of a journal with a numbering of its own."""
+    return [old_archive(folder / str(begin) / "system.journal", begin) for begin in begins]
+
+
+def old_archive(file: Path, begin: int) -> Path:
+    write(file, begin, begin + 5)
+    return archive(file)
+
+
+def test_old_archives_that_are_put_back_are_no_new_mail(reader: Reader, tmp_path: Path) -> None:
+    reader.start = "end"
+    write(live(reader), 1000, 1003)
+    reader.read()
+    for file in old_archives(tmp_path / "old", 0, 100):
+        shutil.copy2(file, reader.folder)
+    reader.read()
+    reader.crash()
+    same, other = old_archives(tmp_path / "older", 200, 300)
+    number(other, header(same).numbering, 40)
+    for file in (same, other):
+        shutil.copy2(file, reader.folder)
+        reader.read()
+    for file in reader.folder.glob("*@*"):
+        file.unlink()
+        reader.read()
+    write(live(reader), 1003, 1005)
+    reader.read()
+    assert [reader.numbers(), reader.gaps, reader.trouble] == [[1003, 1004], [], None]
+
+
+def test_an_old_archive_of_the_journal_itself_is_no_new_mail(reader: Reader, tmp_path: Path) -> None:
+    reader.start = "end"
+    write(live(reader), 1000, 1001)
+    (old,) = old_archives(tmp_path / "old", 0)
+    number(live(reader), header(old).numbering, 900)
+    reader.read()
+    shutil.copy2(old, reader.folder)
+    reader.read()
+    assert [reader.numbers(), reader.gaps] == [[], []]
+
+
+def test_an_archive_with_entries_since_the_start_is_news_whatever_its_numbering(reader: Reader, tmp_path: Path) -> None:
+    reader.start = "end"
+    write(live(reader), 0, 1)
+    reader.read()
+    later = tmp_path / "later" / "system.journal"
+    append(later, [entry(each, at=int(time.time() + 60) * 1_000_000 + each) for each in range(5)])
+    shutil.copy2(archive(later), reader.folder)
+    reader.read()
+    assert [reader.numbers(), reader.gaps] == [list(range(5)), []]

@@ -25,7 +25,6 @@ How it fails
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
     from mailwatch.sources.journal_entry import Place
     from mailwatch.sources.journal_files import JournalFile
 
-START: Final = "journal:start:"
 MAIL: Final = 2
 """The number of the mail facility (RFC 5424)."""
 UNCONDITIONALLY: Final = 30.0
@@ -155,7 +153,6 @@ class JournalSource:
         self._files = JournalFiles(directory)
         self._rows = Rows(self._log, positions, clock())
         self._start = start
-        self._begun = START + self._log in positions
         self._facilities = frozenset(facilities)
         self._program = program
         self._wall = wall
@@ -171,10 +168,10 @@ class JournalSource:
         """The next whole lines, about ``limit`` bytes of them; see ``Source``."""
         if self._look is None:
             found, there, any_named, trouble = self._files.look()
-            if self._begun and self._rows.missing(there):
+            if self._rows.begun and self._rows.missing(there):
                 # it may just have been renamed, behind our back as we went through the folder
                 found, there, any_named, trouble = self._files.look()
-            if not self._begun:
+            if not self._rows.begun:
                 return self._begin(found.values(), trouble)
             # what could not be looked at may be there
             self._rows.note(found.values(), there, whole=trouble is None and any_named)
@@ -201,8 +198,7 @@ class JournalSource:
             if self._start == "end" and file.header.file not in self._rows.rows:
                 row = as_history(file, row)
             self._rows.put(row)
-        self._begun = True
-        return self._batch(more=True, begun={START + self._log: json.dumps({"at": self._wall()})})
+        return self._batch(more=True, begun=self._rows.begin(self._wall()))
 
     def _next(self, found: list[JournalFile]) -> bool:
         """Begin a look at the oldest file that has something new; whether there is one."""

@@ -17,7 +17,7 @@ from mailwatch.sources import journal_files, journalctl
 from mailwatch.sources.journal import JournalSource
 from mailwatch.sources.journal_entry import SUPPRESSED
 from mailwatch.sources.journal_files import header_of, machine_id
-from tests.parts.journal import BOOTS, Journald, Reader, append, archive, entry, queued
+from tests.parts.journal import BOOTS, Journald, Reader, append, archive, entry, program, queued, write
 from tests.parts.ports import eventually
 
 if TYPE_CHECKING:
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
 @pytest.fixture
 def reader(tmp_path: Path) -> Reader:
     return Reader(tmp_path / "journal")
-
-
-def write(file: Path, begin: int, end: int, boot: str = BOOTS[0], facility: str = "2") -> None:
-    append(file, [entry(number, boot=boot, SYSLOG_FACILITY=facility) for number in range(begin, end)])
 
 
 def live(reader: Reader) -> Path:
@@ -238,21 +234,6 @@ def test_a_file_that_is_put_back_or_copied_is_not_read_again(reader: Reader, tmp
     assert reader.gaps == []
 
 
-def test_an_archived_file_that_is_damaged_is_a_gap_and_the_others_are_read(reader: Reader) -> None:
-    write(live(reader), 0, 300)
-    archived = archive(live(reader))
-    write(live(reader), 300, 302)
-    with archived.open("r+b") as opened:
-        opened.seek(12)
-        opened.write(b"\xff" * 4)  # flags of a format that no journalctl knows
-    reader.read()
-    assert reader.numbers() == [300, 301]
-    assert reader.gaps == ["journal-damaged"]
-    reader.crash()
-    assert reader.read() == []
-    assert reader.gaps == ["journal-damaged"]
-
-
 @pytest.mark.parametrize(
     "junk", [b"", b"LPKSHHRH", b"x" * 4096, b"LPKSHHRH" + b"\0" * 4096, "folder", "fifo"], ids=repr
 )
@@ -344,13 +325,6 @@ def test_without_journalctl_it_says_so_and_goes_on_when_it_is_there(reader: Read
     reader.program = "journalctl"
     reader.read()
     assert [reader.numbers(), reader.trouble] == [[0, 1], None]
-
-
-def program(folder: Path, text: str) -> str:
-    path = folder / "journalctl"
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
-    return str(path)
 
 
 def test_a_journalctl_that_hangs_is_killed_and_told(

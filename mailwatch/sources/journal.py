@@ -18,16 +18,16 @@ How
 
 How it fails
     Files that may not be read, a journalctl that is missing, hangs or fails: trouble, never silence. An
-    archived file in which journalctl gets no further is a gap, and is left.
+    archived file in which journalctl itself fails again and again for minutes, and gets no further, is a gap, and is
+    left; not one at which journalctl was killed, could not be run or did not know the format.
     What journald dropped itself because Postfix wrote too fast is a gap, too, as soon as journald says so.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailwatch.sources.batch import Batch
 from mailwatch.sources.journal_entry import is_suppression, line, place
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from mailwatch.sources.journal_entry import Place
     from mailwatch.sources.journal_files import JournalFile
 
-START: Final = "journal:start:"
 MAIL: Final = 2
 """The number of the mail facility (RFC 5424)."""
 UNCONDITIONALLY: Final = 30.0
@@ -53,8 +52,19 @@ BETWEEN_LOOKS: Final = 0.2
 AFTER_NOTHING: Final = 1.0
 """Seconds for which a file is left alone whose news were none of Postfix's: others may write all the time."""
 AFTER_FAILURE: Final = 5.0
+HOPELESS: Final = 5
+"""So many failures in a row at the same entry, and for so many seconds, before the rest of an archived file is left."""
+HOPELESS_AFTER: Final = 300.0
 ABANDONED: Final = 60.0
 """Seconds for which nobody must have written to a deleted file before it is let go of."""
+
+
+class Stuck(NamedTuple):
+    """Failures in a row that may be a file's own: at which number, how many, since when."""
+
+    reached: int
+    times: int
+    since: float
 
 
 class Look:
@@ -114,8 +124,11 @@ class Look:
 
 
 def is_copy(at: Place, copied: Iterable[Row]) -> bool:
-    """Whether an entry was read in memory before: journalctl --flush copies it to the disk, with a new number."""
-    return any(row.boot == at.boot and at.monotonic <= row.until and at.realtime >= row.since for row in copied)
+    """Whether an entry was read in memory before: journalctl --flush copies it to the disk, with a new number.
+
+    By the boot's own clock alone, which never goes back, and which a copy keeps.
+    """
+    return any(row.boot == at.boot and row.since_monotonic <= at.monotonic <= row.until for row in copied)
 
 
 class JournalSource:
@@ -140,7 +153,6 @@ class JournalSource:
         self._files = JournalFiles(directory)
         self._rows = Rows(self._log, positions, clock())
         self._start = start
-        self._begun = START + self._log in positions
         self._facilities = frozenset(facilities)
         self._program = program
         self._wall = wall
@@ -149,16 +161,17 @@ class JournalSource:
         self._idle: dict[str, tuple[tuple[int, int, int], float]] = {}
         self._not_before: dict[str, float] = {}
         self._failures: dict[str, str] = {}
+        self._stuck: dict[str, Stuck] = {}
         self._trouble: str | None = None
 
     def read(self, limit: int) -> Batch:
         """The next whole lines, about ``limit`` bytes of them; see ``Source``."""
         if self._look is None:
             found, there, any_named, trouble = self._files.look()
-            if self._begun and self._rows.missing(there):
+            if self._rows.begun and self._rows.missing(there):
                 # it may just have been renamed, behind our back as we went through the folder
                 found, there, any_named, trouble = self._files.look()
-            if not self._begun:
+            if not self._rows.begun:
                 return self._begin(found.values(), trouble)
             # what could not be looked at may be there
             self._rows.note(found.values(), there, whole=trouble is None and any_named)
@@ -185,8 +198,7 @@ class JournalSource:
             if self._start == "end" and file.header.file not in self._rows.rows:
                 row = as_history(file, row)
             self._rows.put(row)
-        self._begun = True
-        return self._batch(more=True, begun={START + self._log: json.dumps({"at": self._wall()})})
+        return self._batch(more=True, begun=self._rows.begin(self._wall()))
 
     def _next(self, found: list[JournalFile]) -> bool:
         """Begin a look at the oldest file that has something new; whether there is one."""
@@ -258,7 +270,7 @@ class JournalSource:
     def _done(self, look: Look) -> Batch:
         """The file was looked through as it was when this began."""
         file, now = look.file, self._clock()
-        self._failures.pop(file.header.file, None)
+        self._recover(file)
         if file.is_final:
             self._complete(file, look.row())
         else:
@@ -271,29 +283,47 @@ class JournalSource:
 
     def _failed(self, look: Look, why: str) -> Batch:
         """Journalctl hung or failed: what it said before counts; an archived file that gives no more is left."""
-        file, hung = look.file, look.run.ended is None
+        file = look.file
         self._leave()
-        self._rows.put(look.row())
-        if file.is_final and not (hung or look.found or is_deleted(file)):
+        row = self._rows.put(look.row())
+        if self._is_hopeless(look, row.read) and file.is_final and not is_deleted(file):
             self._rows.gaps.append("journal-damaged")
-            self._complete(file, look.row())
+            self._complete(file, row)
         else:
             self._fail(file, f"{self._program} cannot read the journal file {file.path}: {why}")
         return self._batch(look, more=True)
+
+    def _is_hopeless(self, look: Look, reached: int) -> bool:
+        """Whether journalctl has failed often enough at one place of a file, and for long enough."""
+        file, now = look.file.header.file, self._clock()
+        if not look.run.blames_the_file():
+            self._stuck.pop(file, None)
+            return False
+        before = self._stuck.get(file)
+        if before is None or before.reached != reached:
+            before = Stuck(reached, 0, now)
+        self._stuck[file] = before._replace(times=before.times + 1)
+        return before.times + 1 >= HOPELESS and now - before.since >= HOPELESS_AFTER
 
     def _fail(self, file: JournalFile, why: str) -> None:
         self._failures[file.header.file] = why
         self._not_before[file.header.file] = self._clock() + AFTER_FAILURE
 
+    def _recover(self, file: JournalFile) -> None:
+        """Forget what failed before: the file was read."""
+        self._failures.pop(file.header.file, None)
+        self._stuck.pop(file.header.file, None)
+
     def _complete(self, file: JournalFile, row: Row) -> None:
         """Remember a file as read to its end, and let go of it."""
+        self._recover(file)
         self._rows.put(replace(as_read(file, row), complete=True))
         self._files.settle(file)
 
     def _forget(self, there: Collection[str]) -> None:
         """Forget what was found about files that are not there any more."""
         self._files.forget_settled(there)
-        for notes in (self._idle, self._not_before, self._failures):
+        for notes in (self._idle, self._not_before, self._failures, self._stuck):
             for file in [each for each in notes if each not in there]:
                 del notes[file]
 

@@ -47,13 +47,12 @@ SUPPRESSED_POSTFIX: Final = re.compile(rb"Suppressed [0-9]+ messages from (?:/[^
 
 
 class Place(NamedTuple):
-    """Where an entry stands: in which numbering (seqnum_id), its number there, its boot and both its clocks."""
+    """Where an entry stands: in which numbering (seqnum_id), its number there, its boot, and when by its clock."""
 
     numbering: str
     number: int
     boot: str
     monotonic: int
-    realtime: int
 
 
 def place(entry: Entry) -> Place | None:
@@ -67,7 +66,6 @@ def place(entry: Entry) -> Place | None:
         number=int(found[2], 16),
         boot=fields.get(b"_BOOT_ID", b"").decode("ascii", "replace"),
         monotonic=number(fields.get(b"__MONOTONIC_TIMESTAMP")) or 0,
-        realtime=number(fields.get(b"__REALTIME_TIMESTAMP")) or 0,
     )
 
 

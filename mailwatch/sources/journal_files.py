@@ -27,7 +27,13 @@ VOLATILE: Final = Path("/run/log/journal")
 MACHINE_ID: Final = Path("/etc/machine-id")
 ENDINGS: Final = (".journal", ".journal~")
 SIGNATURE: Final = b"LPKSHHRH"
-HEADER: Final = struct.Struct("<8s8xB7x16s16x16s16s64xQQQ8xQQQ")
+HEADER: Final = struct.Struct("<8s4xIB7x16s16x16s16s64x7Q")
+COMPACT: Final = 16
+"""The flag of files whose entries are found by offsets of 32 bits (systemd 252 and later), else of 64."""
+ENTRY: Final = struct.Struct("<B15xQ8xQ16s")
+ENTRY_KIND: Final = 3
+FIRST_OF_ARRAY: Final = 24
+"""Bytes before the first offset in an array of entries: the object's head, and where the next array is."""
 ONLINE, ARCHIVED = 1, 2
 HELD: Final = 256
 """So many files are kept open; a machine that has more unread ones reads them one after the other."""
@@ -46,6 +52,8 @@ class Header(NamedTuple):
     first_at: int
     last_at: int
     last_monotonic: int
+    array: int
+    compact: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +87,29 @@ def header_of(descriptor: int) -> Header | None:
     raw = os.pread(descriptor, HEADER.size, 0)
     if len(raw) < HEADER.size:
         return None
-    signature, state, file, boot, numbering, entries, last, first, first_at, last_at, monotonic = HEADER.unpack(raw)
+    signature, flags, state, file, boot, numbering, *numbers = HEADER.unpack(raw)
     if signature != SIGNATURE:
         return None
+    entries, last, first, array, first_at, last_at, monotonic = numbers
     return Header(
-        file.hex(), boot.hex(), numbering.hex(), state, entries, last, first, first_at, last_at, monotonic
+        file.hex(), boot.hex(), numbering.hex(), state, entries, last, first, first_at, last_at, monotonic,
+        array, bool(flags & COMPACT),
     )  # fmt: skip
+
+
+def first_monotonic(descriptor: int, header: Header) -> int:
+    """When the first entry was made, by the clock of its boot; 0, the boot itself, where that cannot be told.
+
+    Read here, and not through journalctl: a file may have been deleted that is still to be told from its copy.
+    """
+    try:
+        offset = os.pread(descriptor, 4 if header.compact else 8, header.array + FIRST_OF_ARRAY)
+        raw = os.pread(descriptor, ENTRY.size, int.from_bytes(offset, "little"))
+        kind, number, monotonic, boot = ENTRY.unpack(raw)
+    except (OSError, OverflowError, struct.error):
+        return 0
+    is_first = (kind, number, boot.hex()) == (ENTRY_KIND, header.first, header.boot)
+    return int(monotonic) if is_first else 0
 
 
 def folders(directory: Path | None) -> list[Path]:
@@ -142,7 +167,7 @@ class JournalFiles:
     def look(self) -> Looked:
         """Look at every file."""
         paths, trouble = self._paths()
-        there: dict[str, str] = {}
+        there: set[str] = set()
         for path in paths:
             try:
                 file = self._identify(path)
@@ -151,12 +176,12 @@ class JournalFiles:
             except OSError as error:
                 trouble = trouble or unreadable(path, error)
                 continue
-            if file is not None and path <= there.get(file, path):
-                there[file] = path
+            if file is not None:
+                there.add(file)
         # disk before memory: what journald copies meanwhile is then read once, see journal.py
         held = sorted(self._held, key=lambda file: self._held[file].is_volatile)
-        fresh = {file: found for file in held if (found := self._fresh(file, there.get(file))) is not None}
-        return Looked(fresh, set(there) | set(fresh), bool(there), trouble)
+        fresh = {file: found for file in held if (found := self._fresh(file)) is not None}
+        return Looked(fresh, there | set(fresh), bool(there), trouble)
 
     def folder_trouble(self) -> str | None:
         """Why no file can be found, where that is so; None where there are files, or a folder for them."""
@@ -200,7 +225,7 @@ class JournalFiles:
         return paths, trouble
 
     def _identify(self, path: str) -> str | None:
-        """The ID of the file at a path, opened if it may have news. Raises OSError."""
+        """The ID of the file at a path, held if it may have news. Raises OSError."""
         found = os.stat(path)  # noqa: PTH116 - one call a file a second
         settled = self._settled.get(state_of(found))
         if settled is not None:
@@ -210,24 +235,37 @@ class JournalFiles:
         for file, held in self._held.items():
             if held.path == path and same_file(held.descriptor, found):
                 return file
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
-        header = None
-        try:
-            header = header_of(descriptor)
-        finally:
-            if header is None or header.file in self._held or len(self._held) >= HELD or not header.entries:
-                os.close(descriptor)
-        if header is None or not header.entries:
+        opened = open_journal(path)
+        if opened is None:
             return None  # being made this moment
-        if header.file in self._held:
-            self._held[header.file] = replace(self._held[header.file], path=path)
-        elif len(self._held) < HELD:
-            self._held[header.file] = JournalFile(
-                path=path, descriptor=descriptor, header=header, written=found.st_mtime_ns, deleted=False
-            )
-        return header.file
+        file = opened.header.file
+        if not self._hold(opened):
+            os.close(opened.descriptor)
+        return file
 
-    def _fresh(self, file: str, path: str | None) -> JournalFile | None:
+    def _hold(self, opened: JournalFile) -> bool:
+        """Hold a file, or not: there may be no room, or it may be held already, as itself or as a copy."""
+        file = opened.header.file
+        held = self._held.get(file)
+        if held is None:
+            if len(self._held) >= HELD:
+                return False
+            self._held[file] = opened
+            return True
+        if same_file(held.descriptor, os.fstat(opened.descriptor)):
+            if not leads_to(held.path, held.descriptor):
+                self._held[file] = replace(held, path=opened.path)  # renamed
+            return False
+        # two files with one ID: one is a copy of the other as it was then, and only the other is written to
+        now = self._fresh(file)
+        if now is not None:
+            if progress(opened) <= progress(now):
+                return False
+            os.close(now.descriptor)
+        self._held[file] = opened
+        return True
+
+    def _fresh(self, file: str) -> JournalFile | None:
         """A held file as it is now."""
         held = self._held[file]
         try:
@@ -238,15 +276,33 @@ class JournalFiles:
         if header is None:
             os.close(self._held.pop(file).descriptor)
             return None
-        self._held[file] = replace(
-            held, path=path or held.path, header=header, written=status.st_mtime_ns, deleted=status.st_nlink == 0
-        )
+        self._held[file] = replace(held, header=header, written=status.st_mtime_ns, deleted=status.st_nlink == 0)
         return self._held[file]
 
     def forget_settled(self, files: Collection[str]) -> None:
         """Forget settled files that are not there any more."""
         if len(self._settled) > 2 * len(files) + HELD:
             self._settled = {state: file for state, file in self._settled.items() if file in files}
+
+
+def open_journal(path: str) -> JournalFile | None:
+    """The file at a path, opened; None for one that is no journal or has no entry. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
+    header = None
+    try:
+        header = header_of(descriptor)
+        written = os.fstat(descriptor).st_mtime_ns
+    finally:
+        if header is None or not header.entries:
+            os.close(descriptor)
+    if header is None or not header.entries:
+        return None
+    return JournalFile(path=path, descriptor=descriptor, header=header, written=written, deleted=False)
+
+
+def progress(file: JournalFile) -> tuple[int, bool, int]:
+    """Which of two files with one ID is further on."""
+    return file.header.last, not file.deleted, file.written
 
 
 def unreadable(path: str, error: OSError) -> str:
@@ -266,6 +322,14 @@ def is_deleted(file: JournalFile) -> bool:
         return os.fstat(file.descriptor).st_nlink == 0
     except OSError:
         return True
+
+
+def leads_to(path: str, descriptor: int) -> bool:
+    """Whether a path is that of an open file."""
+    try:
+        return same_file(descriptor, os.stat(path))  # noqa: PTH116 - as above
+    except OSError:
+        return False
 
 
 def same_file(descriptor: int, found: os.stat_result) -> bool:

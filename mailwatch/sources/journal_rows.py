@@ -15,12 +15,16 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from mailwatch.sources.journal_files import first_monotonic
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from mailwatch.sources.journal_files import JournalFile
 
 KEY: Final = "journal:file:"
+START: Final = "journal:start:"
+MICROSECONDS: Final = 1_000_000
 REMEMBERED: Final = 512
 """Files that are remembered though they are gone: one that is put back is not read again."""
 UNWRITTEN: Final = 3600.0
@@ -33,8 +37,9 @@ class Row:
 
     ``looked`` is the last number at the last whole look. The entry with it may have been in the making then, so it
     is asked for again. ``complete``: read to its end, and nothing is written to it any more. ``log`` names the journal
-    it belongs to. ``detached``: when it was found, the one before it had no name any more. The others are for what
-    journald copies from memory to disk, see ``is_copy`` in journal.py.
+    it belongs to. ``detached``: when it was found, the one before it had no name any more. ``restored``: it is older
+    than the start, and was put back since. The others are for what journald copies from memory to disk, see
+    ``is_copy`` in journal.py.
     """
 
     file: str
@@ -46,9 +51,10 @@ class Row:
     complete: bool = False
     gone: bool = False
     detached: bool = False
+    restored: bool = False
     volatile: bool = False
     boot: str = ""
-    since: int = 0
+    since_monotonic: int = 0
     until: int = 0
 
     @property
@@ -74,10 +80,21 @@ class Rows:
         self._log = log
         read = [Row.from_json(value) for key, value in positions.items() if key.startswith(KEY)]
         self.rows = {row.file: row for row in read}
+        self._begun_at: float | None = json.loads(positions.get(START + log, "{}")).get("at")
         self._changed: set[str] = set()
         self._pressing = False
         self._taken_at = now
         self.gaps: list[str] = []
+
+    @property
+    def begun(self) -> bool:
+        """Whether the first start is over: what comes is news from then on."""
+        return self._begun_at is not None
+
+    def begin(self, at: float) -> dict[str, str]:
+        """Remember when the first start was; the position to commit."""
+        self._begun_at = at
+        return {START + self._log: json.dumps({"at": at})}
 
     def put(self, row: Row, *, pressing: bool = True) -> Row:
         """Remember a row; what is not pressing is written with the next that is, or after an hour."""
@@ -124,12 +141,23 @@ class Rows:
             self.put(replace(known, gone=False, log=self._log))
             return False
         row = row_of(file, self._log)
+        if self._is_restored(file):
+            self.put(replace(as_history(file, row), restored=True))
+            return False
         earlier = [each for each in self.rows.values() if each.numbering == row.numbering and each.first < row.first]
         before = max(earlier, key=lambda each: each.first, default=None)
         # vacuuming takes the oldest first: while the one before has its name, there was none between them
         detached = before is not None and before.file not in named
         self.put(replace(row, detached=detached))
         return before is not None and before.gone and before.complete and row.first > before.reach + 1
+
+    def _is_restored(self, file: JournalFile) -> bool:
+        """Whether a file that is new here is older than the start, and than all that was there then."""
+        header = file.header
+        if not file.is_final or file.is_volatile or header.last_at >= (self._begun_at or 0.0) * MICROSECONDS:
+            return False
+        known = (row for row in self.rows.values() if row.numbering == header.numbering and not row.restored)
+        return all(header.last < row.first for row in known)
 
     def _took_something(self, row: Row, boots: Collection[str]) -> bool:
         """Whether a file that is gone held what was not read, or others unread are gone with it."""
@@ -162,7 +190,7 @@ def row_of(file: JournalFile, log: str) -> Row:
         first=header.first,
         volatile=file.is_volatile,
         boot=header.boot if file.is_volatile else "",
-        since=header.first_at if file.is_volatile else 0,
+        since_monotonic=first_monotonic(file.descriptor, header) if file.is_volatile else 0,
     )
 
 

@@ -33,6 +33,10 @@ DEADLINE: Final = 10.0
 ENDS_WITHIN: Final = 2.0
 CHUNK: Final = 1 << 16
 SAID: Final = 500
+NOT_RUN: Final = 126
+"""The first exit code that does not come from journalctl: it could not be run, was not found, was killed."""
+UNKNOWN_FORMAT: Final = b"Protocol not supported"
+"""What it says of a file whose format it does not know: a newer journalctl reads it."""
 
 
 def journalctl() -> str | None:
@@ -114,6 +118,10 @@ class Journalctl:
         lines = self._said.decode("utf-8", "replace").splitlines()
         last = lines[-1].strip() if lines else f"exit code {self.ended}"
         return "".join(each if each.isprintable() else "?" for each in last)
+
+    def blames_the_file(self) -> bool:
+        """Whether it ended with an error that may be the file's own; it is not when it was killed, or never ran."""
+        return self.ended is not None and 0 < self.ended < NOT_RUN and UNKNOWN_FORMAT not in self._said
 
     def close(self) -> None:
         """End it, whatever it is doing."""

@@ -71,6 +71,19 @@ def append(file: Path, entries: Iterable[bytes]) -> None:
     assert done.returncode == 0, done.stderr.decode()
 
 
+def write(file: Path, begin: int, end: int, boot: str = BOOTS[0], facility: str = "2") -> None:
+    """Append entries with these numbers."""
+    append(file, [entry(number, boot=boot, SYSLOG_FACILITY=facility) for number in range(begin, end)])
+
+
+def program(folder: Path, text: str) -> str:
+    """A journalctl that does what a shell script says."""
+    path = folder / "journalctl"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
 def archive(file: Path) -> Path:
     """Mark a file as archived and rename it, as journald rotates."""
     with file.open("r+b") as opened:

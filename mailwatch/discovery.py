@@ -33,6 +33,8 @@ ASKED: Final = (
     "maillog_file",
     "queue_directory",
     "relayhost",
+    "smtp_fallback_relay",
+    "transport_maps",
     "mydomain",
     "myhostname",
     "syslog_name",
@@ -61,6 +63,8 @@ class Postfix:
     maillog_file: Path | None
     queue_directory: Path | None
     relayhost: str
+    fallback_relays: tuple[str, ...]
+    transport_maps: str
     domain: str
     hostname: str
     syslog_name: str
@@ -95,6 +99,8 @@ def ask_postconf(config_dir: Path | None) -> Postfix | None:
         maillog_file=Path(maillog) if maillog.startswith("/") and not maillog.startswith("/dev/") else None,
         queue_directory=Path(queue) if queue else None,
         relayhost=values.get("relayhost", ""),
+        fallback_relays=tuple(values.get("smtp_fallback_relay", "").replace(",", " ").split()),
+        transport_maps=values.get("transport_maps", ""),
         domain=values.get("mydomain", ""),
         hostname=values.get("myhostname", ""),
         syslog_name=values.get("syslog_name", ""),

@@ -42,6 +42,16 @@ class PostfixOptions:
     syslog_names: tuple[str, ...] = field(
         default=(), metadata=_about("values of syslog_name that do not begin with postfix")
     )
+    relays: tuple[str, ...] = field(
+        default=(), metadata=_about("hosts that mail goes through besides relayhost, by name or address")
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CausesOptions:
+    """Why mail fails."""
+
+    folder: Path | None = field(default=None, metadata=_about("rules of your own, one TOML file a family"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +67,7 @@ class Options:
     )
     log: LogOptions = field(default_factory=LogOptions)
     postfix: PostfixOptions = field(default_factory=PostfixOptions)
+    causes: CausesOptions = field(default_factory=CausesOptions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -180,7 +180,7 @@ def test_a_file_that_would_not_be_read_is_a_mistake(tmp_path: Path) -> None:
 
 def postfix(maillog: Path | None = None, facility: str = "mail") -> Postfix:
     return Postfix(
-        maillog_file=maillog, queue_directory=None, relayhost="", domain="", hostname="", syslog_name="postfix",
+        maillog_file=maillog, queue_directory=None, relayhost="", fallback_relays=(), transport_maps="", domain="", hostname="", syslog_name="postfix",
         syslog_facility=facility,
     )  # fmt: skip
 

@@ -138,6 +138,8 @@ def test_without_a_word_about_the_log_it_asks_postfix(tmp_path: Path, postfix: P
         "maillog_file": str(postfix.log),
         "queue_directory": str(postfix.root / "spool"),
         "relayhost": f"[127.0.0.1]:{postfix.relay_port}",
+        "fallback_relays": [],
+        "transport_maps": postfix.settings["transport_maps"],
         "domain": "test.example",
         "hostname": "mx.test.example",
         "syslog_name": "postfix",

@@ -19,6 +19,7 @@ click.UsageError.exit_code = UNKNOWN
 COMMANDS: Final = {
     "run": "mailwatch.commands.run",
     "check-config": "mailwatch.commands.check_config",
+    "explain": "mailwatch.commands.explain",
     "events": "mailwatch.commands.events",
     "demo": "mailwatch.commands.demo",
 }

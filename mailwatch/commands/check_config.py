@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from mailwatch.commands.failure import CRITICAL, Failure
+from mailwatch.commands.judging import rules_in
 from mailwatch.config import ConfigError, load
 from mailwatch.discovery import LogNotFound, Postfix, ask_postconf, choose_log, trouble_of
 from mailwatch.options import DEFAULT_CONFIG, Options
@@ -58,6 +59,12 @@ def check_config(config: Path | None, as_json: bool) -> None:  # noqa: FBT001 - 
             click.echo(json.dumps({"verdict": "error", "mistakes": error.mistakes}))
             raise SystemExit(CRITICAL) from error
         raise Failure(str(error), CRITICAL) from error
+    _, mistakes = rules_in(options.causes.folder)
+    if mistakes:
+        if as_json:
+            click.echo(json.dumps({"verdict": "error", "mistakes": mistakes}))
+            raise SystemExit(CRITICAL)
+        raise Failure("\n".join(mistakes), CRITICAL)
     postfix = ask_postconf(options.postfix.config_dir)
     log, trouble = found_log(options, postfix)
     read = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)

@@ -1,0 +1,218 @@
+"""Why mail fails: the labelled set, the rules as data, and what is looked at to tell."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailwatch.cause import CAUSES, RECIPIENT, RELAY, SIDES, Relays, unwrapped
+from mailwatch.causes import Judge, RuleError, Rules, catalogue, own_rules, read_rules
+from mailwatch.commands.explain import explained
+from mailwatch.parsers.postfix import PostfixParser
+
+FOLDER = Path(__file__).parent / "causes"
+LOGS = Path(__file__).parent / "logs"
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC).timestamp()
+RULES = own_rules()
+SEEN, HELD = (
+    [
+        {**json.loads(line), "file": file.stem}
+        for file in sorted((FOLDER / kind).glob("*.jsonl"))
+        for line in file.read_text(encoding="utf-8").splitlines()
+    ]
+    for kind in ("seen", "held")
+)
+RIGHT_OF_ALL, RIGHT_OF_HELD = 0.95, 0.90
+
+
+def told(row: dict[str, Any]) -> tuple[str, str] | None:
+    """Cause and scope of a row, as ``mailwatch explain`` tells them on a machine with its relays."""
+    relays = Relays(frozenset(each.lower() for each in row.get("relays", ())))
+    found = explained(Judge(RULES, relays), row["text"], row.get("side"), ("postfix",))
+    return None if found is None else (found.cause.name, found.cause.scope)
+
+
+def is_right(row: dict[str, Any]) -> bool:
+    found = told(row)
+    return found is not None and found[0] == row["cause"]
+
+
+def wrong(rows: list[dict[str, Any]]) -> list[str]:
+    return [
+        f"{row['file']}: {row['about']}: {told(row)} for {row['cause']}: {row['text'][:160]}"
+        for row in rows
+        if not is_right(row)
+    ]
+
+
+def test_the_labelled_set_is_large_and_names_every_cause() -> None:
+    rows = SEEN + HELD
+    assert len(rows) >= 400
+    assert len({row["text"] for row in rows}) == len(rows)
+    missing = set(CAUSES) - {row["cause"] for row in rows} - {"unknown", "expired", "postfix-down"}
+    assert not missing
+
+
+def test_almost_all_of_the_labelled_set_is_told_rightly() -> None:
+    rows = SEEN + HELD
+    found = wrong(rows)
+    assert len(found) <= len(rows) * (1 - RIGHT_OF_ALL), "\n".join(found)
+
+
+def test_lines_the_rules_were_not_written_from_are_told_rightly() -> None:
+    found = wrong(HELD)
+    assert len(found) <= len(HELD) * (1 - RIGHT_OF_HELD), "\n".join(found)
+
+
+def test_what_failed_is_told_with_the_side_it_failed_on() -> None:
+    found = [
+        f"{row['about']}: {told(row)} for {row['scope']}"
+        for row in SEEN + HELD
+        if is_right(row) and told(row) != (row["cause"], row["scope"])
+    ]
+    assert len(found) <= len(SEEN + HELD) * (1 - RIGHT_OF_ALL), "\n".join(found)
+
+
+def expected_of_logs() -> list[Any]:
+    """The causes that count as right for the most frequent failure of each recorded fault, and its scope."""
+    rows = [line.split("\t") for line in (FOLDER / "faults.tsv").read_text().splitlines() if not line.startswith("#")]
+    return [pytest.param(log, causes.split("|"), scope, id=log) for log, causes, scope in rows]
+
+
+@pytest.mark.parametrize(("log", "causes", "scope"), expected_of_logs())
+def test_every_recorded_fault_has_its_cause(log: str, causes: list[str], scope: str) -> None:
+    judge = Judge(RULES, Relays(all_mail=True))
+    events = PostfixParser(zone=UTC).parse((LOGS / f"{log}.log").read_bytes(), NOW).events
+    found = Counter((cause.name, cause.scope) for cause in map(judge, events) if cause is not None)
+    assert found
+    (name, side), _ = found.most_common(1)[0]
+    assert name in causes, found
+    assert side in scope.split("|"), found
+
+
+def test_every_cause_is_in_the_catalogue_with_a_next_step() -> None:
+    for cause, entry in catalogue().items():
+        assert entry.title, cause
+        assert len(entry.title) <= 60
+        assert entry.fix, cause
+        assert len(entry.fix) <= 240
+
+
+def matched(rows: list[dict[str, Any]]) -> list[tuple[dict[str, Any], list[Any]]]:
+    found = []
+    for row in rows:
+        explanation = explained(
+            Judge(RULES, Relays(frozenset(row.get("relays", ())))), row["text"], row.get("side"), ("postfix",)
+        )
+        if explanation is not None:
+            side = explanation.cause.scope if row.get("side") is None else row["side"]
+            found.append((row, list(RULES.holding(explanation.said, side))))
+    return found
+
+
+SETTLED = {
+    ("client-rate", "client-refused-words"), ("keywords-spf", "keywords-sender-rejected"),
+    ("keywords-spf", "keywords-mailbox-full"), ("keywords-rate", "keywords-virus"),
+    ("blocklists-names", "mimecast-grey"), ("keywords-relay-quota", "keywords-relay-denied"),
+    ("keywords-blocklist", "keywords-spam"), ("keywords-mx-no-relay", "keywords-sender-rejected"),
+    ("local-user-unknown", "local-delivery-agent"), ("keywords-relay-denied", "keywords-relay-suspended"),
+    ("microsoft-outbound-blocked", "microsoft-blocklisted"), ("orange-blocked", "orange-spam"),
+    ("local-transport", "local-filter"), ("local-disk-full", "local-mailbox-full"),
+    ("keywords-blocklist", "keywords-sender-rejected"), ("keywords-user-moved", "keywords-user-unknown"),
+    ("google-dmarc", "yahoo-auth"), ("keywords-spam-verdict", "keywords-mailbox-full"),
+}  # fmt: skip
+"""Pairs of rules that claim the same line, the first one rightly: their order settles it."""
+
+
+def test_no_two_rules_of_a_layer_claim_a_line_for_different_causes() -> None:
+    found = {}
+    for row, rules in matched(SEEN + HELD):
+        first = [rule for rule in rules if rule.layer == rules[0].layer]
+        rival = next((rule for rule in first if rule.cause != first[0].cause), None)
+        if rival is not None and (first[0].id, rival.id) not in SETTLED:
+            found[first[0].id, rival.id] = row["text"]
+    assert not found
+
+
+def test_the_ids_of_rules_are_unique() -> None:
+    assert not [each for each, times in Counter(rule.id for rule in RULES.rules).items() if times > 1]
+
+
+GOOD = 'title = "x"\nlayer = "keywords"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ("title = ", "mine.toml: Invalid value (at end of document)"),
+        ('layer = "keyword"', "mine.toml: layer: expected one of local, client, provider, sasl, tls, dns, connection, postfix, keywords, enhanced, code, found 'keyword'"),
+        (GOOD + "[[rules]]", "mine.toml: rules: unknown key; did you mean rule?"),
+        (GOOD + '[[rule]]\nid="a"\npattern="x"\ncause="mailbox-ful"', "mine.toml: rule a: cause: there is no 'mailbox-ful'; did you mean mailbox-full?"),
+        (GOOD + '[[rule]]\nid="a"\npattern="(x"\ncause="policy"', "mine.toml: rule a: pattern: missing ): (x (RE2 syntax: no look-around, no back-references)"),
+        (GOOD + '[[rule]]\nid="a"\npattern="x"\ncause="policy"\non=["server"]', "mine.toml: rule a: on: expected one of relay, recipient, local, client, found 'server'"),
+        (GOOD + '[[rule]]\nid="a"\npattern="x"\ncause="quota-exceeded"\nscope="recipient"', "mine.toml: rule a: scope: quota-exceeded is a cause at relay, not at recipient"),
+        (GOOD + '[[rule]]\npattern=1\ncause="policy"', "mine.toml: rule 1: id: expected a text, found None"),
+    ],
+)  # fmt: skip
+def test_a_wrong_rule_is_told_with_what_to_do(text: str, mistake: str) -> None:
+    with pytest.raises(RuleError) as error:
+        read_rules("mine.toml", text)
+    assert error.value.mistakes[0] == mistake
+
+
+@pytest.mark.parametrize(
+    ("text", "inner", "code", "dsn", "host"),
+    [
+        ("host mx.example[192.0.2.7] said: 550-5.1.1 The address 550-5.1.1 you reached 550 5.1.1 does not exist (in reply to RCPT TO command)", "550-5.1.1 The address you reached does not exist", "550", "5.1.1", "mx.example"),
+        ("delivery temporarily suspended: host mx.example[2001:db8::7]:25 refused to talk to me: 421 4.7.0 busy", "421 4.7.0 busy", "421", "4.7.0", "mx.example"),
+        ("connect to mx.example[192.0.2.7]:25: Connection timed out", "connect to mx.example[192.0.2.7]:25: Connection timed out", None, None, "mx.example"),
+        ("SASL authentication failed; server smtp.example[192.0.2.7] said: 535 5.7.8 no", "SASL authentication failed; server said: 535 5.7.8 no", "535", "5.7.8", "smtp.example"),
+        ("Host or domain name not found. Name service error for name=smtp.example type=AAAA: Host not found", "Host or domain name not found. Name service error for name=smtp.example type=AAAA: Host not found", None, None, "smtp.example"),
+        ("550 5.7.1 first#012550 5.7.1 second", "550 5.7.1 first second", "550", "5.7.1", None),
+        ('unknown user: "x"', 'unknown user: "x"', None, None, None),
+    ],
+)  # fmt: skip
+def test_the_innermost_reply_is_what_is_looked_at(
+    text: str, inner: str, code: str | None, dsn: str | None, host: str | None
+) -> None:
+    said = unwrapped(text)
+    assert (said.text, said.code, said.dsn, said.host) == (inner, code, dsn, host)
+
+
+def test_which_side_it_is_is_told_by_the_host() -> None:
+    relays = Relays(frozenset({"smtp.example", "192.0.2.9"}))
+    assert relays.side("SMTP.example.", "198.51.100.1") == RELAY
+    assert relays.side("other.example", "192.0.2.9") == RELAY
+    assert relays.side("mx.example", "198.51.100.1") == RECIPIENT
+    assert Relays(all_mail=True).side(None, None) == RELAY
+    assert Relays().side(None, None) == RECIPIENT
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=5000), st.sampled_from(SIDES))
+def test_no_text_raises_and_every_cause_can_be_on_its_side(text: str, side: str) -> None:
+    cause = RULES.tell(unwrapped(text), side)
+    assert cause.scope in CAUSES[cause.name]
+
+
+def test_an_operators_rule_wins_over_ours() -> None:
+    mine = read_rules(
+        "mine.toml", 'layer = "provider"\n[[rule]]\nid = "mine"\npattern = "user unknown"\ncause = "policy"\n'
+    )
+    said = unwrapped("host mx.example[192.0.2.7] said: 550 5.1.1 User unknown (in reply to RCPT TO command)")
+    assert own_rules().tell(said, RECIPIENT).name == "user-unknown"
+    assert own_rules(mine).tell(said, RECIPIENT) == ("policy", RECIPIENT, "mine")
+
+
+def test_replies_are_remembered_with_a_bound() -> None:
+    rules = Rules(read_rules("x.toml", GOOD + '[[rule]]\nid="a"\npattern="full"\ncause="mailbox-full"'))
+    for number in range(10_000):
+        rules.tell(unwrapped(f"452 {number} full"), RECIPIENT)
+    assert len(rules._known) <= 4096

@@ -49,6 +49,12 @@ LONGEST: Final = 4096
 """So much of a text is looked at: Postfix cuts its own lines at 2 048 or 8 192 bytes."""
 
 HOST: Final = r"(?P<host>[^ \[\]]{0,255})\[(?P<address>[^\[\]]{1,255})\](?::[0-9]{1,5})?"
+# hosts that nobody is delivered to, only through: a line pasted from elsewhere tells its side by them
+PROVIDERS: Final = re.compile(
+    r"email-smtp\.[a-z0-9-]{1,40}\.amazonaws\.com|smtp\.sendgrid\.net|smtp(?:\.eu)?\.mailgun\.org|"
+    r"smtp(?:-broadcasts)?\.postmarkapp\.com|smtp(?:-relay)?\.gmail\.com|smtp\.office365\.com|in(?:-v3)?\.mailjet\.com|"
+    r"smtp-relay\.(?:brevo|sendinblue)\.com|smtp(?:\.eu)?\.sparkpostmail\.com|smtp\.mail\.yahoo\.com"
+)
 SUSPENDED: Final = "delivery temporarily suspended: "
 # host mx.example[192.0.2.7] said: 550 5.1.1 … (in reply to RCPT TO command)
 SAID: Final = re.compile(rf"host {HOST} (?:said|refused to talk to me): (?P<reply>.*)", re.DOTALL)
@@ -93,6 +99,8 @@ class Relays(NamedTuple):
     def side(self, host: str | None, address: str | None) -> str:
         """Whether a host is our relay or some destination; of one that is not known where everything goes decides."""
         if self.all_mail:
+            return RELAY
+        if host is not None and PROVIDERS.fullmatch(host.lower()):
             return RELAY
         named = {each.lower().rstrip(".") for each in (host, address) if each}
         return RELAY if named & self.hosts else RECIPIENT

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import os
 import shutil
@@ -22,11 +21,10 @@ from mailwatch.commands.claim import exposure
 from mailwatch.options import Address
 from mailwatch.web.config import Secret, TlsOptions, WebConfig
 from mailwatch.web.guard import READ_SECONDS
-from mailwatch.web.passwords import Checks, Passwords, TooMany, credentials, network_of
 from tests.parts.agent import RunningAgent, mailwatch
 from tests.parts.certificates import Authority
 from tests.parts.crowd import asks_until_dropped
-from tests.parts.ports import eventually
+from tests.parts.ports import eventually, free_port
 from tests.parts.prometheus import Prometheus
 
 if TYPE_CHECKING:
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
 PASSWORD = "PLANTED correct horse"
 LOGIN = f"scraper:{PASSWORD}"
 HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(10)).decode()
+COSTLY = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(14)).decode()
 USERS = f"basic_auth_users:\n  scraper: {HASH}\n"
 TLS = "tls_server_config:\n  cert_file: mx.pem\n  key_file: mx.key\n"
 CLIENTS = TLS + "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n"
@@ -327,86 +326,43 @@ def test_a_page_that_others_can_read_or_overhear_is_worth_a_warning(
     assert exposure(Address(host="mx.example.com", port=10154), bound, config) == warning
 
 
-@pytest.mark.parametrize(
-    ("header", "found"),
-    [
-        ("", None),
-        ("Basic", None),
-        ("Bearer abc", None),
-        ("Basic ???", None),
-        ("Basic " + base64.b64encode(b"nocolon").decode(), None),
-        ("Basic " + base64.b64encode(b"a:b:c").decode(), (b"a", b"b:c")),
-        ("bAsIc  " + base64.b64encode(b":").decode(), (b"", b"")),
-        ("Basic " + base64.b64encode("ü:\xff\0".encode("latin-1")).decode(), (b"\xfc", b"\xff\0")),
-    ],
-)
-def test_an_authorization_is_read(header: str, found: tuple[bytes, bytes] | None) -> None:
-    assert credentials(header) == found
+def ask_with_wrong_passwords(agent: Watched, number: int) -> list[socket.socket]:
+    clients = []
+    for each in range(number):
+        clients.append(socket.create_connection(("127.0.0.1", agent.port), 5))
+        wrong = base64.b64encode(f"scraper:wrong {each}".encode()).decode()
+        clients[-1].sendall(f"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {wrong}\r\n\r\n".encode())
+    time.sleep(0.2)
+    return clients
 
 
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [("192.0.2.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::/64"), ("fe80::1%eth0", "fe80::/64"), ("", "")],
-)
-def test_a_network_is_what_one_client_can_easily_have(address: str, network: str) -> None:
-    assert network_of(address) == network
+def test_an_end_does_not_wait_for_a_costly_password(agent: Watched) -> None:
+    agent.configure(f"basic_auth_users:\n  scraper: {COSTLY}\n")
+    agent.start()
+    clients = ask_with_wrong_passwords(agent, 6)
+    begin = time.monotonic()
+    assert agent.stop() == 0
+    assert time.monotonic() - begin < 0.8
+    for client in clients:
+        with client:
+            assert client.recv(1000).startswith(b"HTTP/1.1 503 ")
+    assert [line.split()[0] for line in agent.said.splitlines()] == ["INFO", "INFO"]
 
 
-def basic(user: str, password: str) -> str:
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-
-
-def test_an_unknown_user_takes_as_long_as_a_known_one() -> None:
-    passwords = Passwords({"scraper": Secret(HASH)}, Checks())
-
-    async def seconds(user: str) -> float:
-        begin = time.process_time()
-        assert not await passwords.allow(basic(user, "wrong"), "192.0.2.1")
-        return time.process_time() - begin
-
-    async def both() -> tuple[float, float]:
-        return min([await seconds("scraper") for _ in range(5)]), min([await seconds("nobody") for _ in range(5)])
-
-    known, unknown = asyncio.run(both())
-    assert 0.5 < unknown / known < 2
-
-
-def test_what_was_right_is_remembered_and_what_was_wrong_is_not() -> None:
-    passwords = Passwords({"scraper": Secret(HASH)}, Checks())
-
-    async def seconds(password: str, *, right: bool) -> float:
-        begin = time.process_time()
-        assert await passwords.allow(basic("scraper", password), "192.0.2.1") == right
-        return time.process_time() - begin
-
-    async def ask() -> None:
-        first = await seconds(PASSWORD, right=True)
-        assert await seconds(PASSWORD, right=True) < first / 5
-        assert await seconds("wrong", right=False) > first / 5
-        assert await seconds("wrong", right=False) > first / 5
-        assert await seconds(PASSWORD + "\0" + "x" * 100, right=False) > first / 5
-
-    asyncio.run(ask())
-
-
-def test_networks_take_turns_and_each_may_wait_with_a_few() -> None:
-    checks = Checks()
-    order = []
-
-    async def check(network: str) -> None:
-        await checks.check(b"wrong", HASH.encode(), network)
-        order.append(network)
-
-    async def ask() -> None:
-        waiting = [asyncio.create_task(check("flood")) for _ in range(9)]
-        await asyncio.sleep(0)
-        with pytest.raises(TooMany):
-            await checks.check(b"wrong", HASH.encode(), "flood")
-        waiting.append(asyncio.create_task(check("scraper")))
-        await asyncio.gather(*waiting)
-
-    asyncio.run(ask())
-    assert order.index("scraper") == 2
+def test_another_address_is_served_while_passwords_wait_at_the_old_one(agent: Watched) -> None:
+    agent.configure(f"basic_auth_users:\n  scraper: {COSTLY}\n  quick: {HASH}\n")
+    agent.start()
+    clients = ask_with_wrong_passwords(agent, 6)
+    agent.port, agent.login = free_port(), f"quick:{PASSWORD}"
+    agent.write_config()
+    begin = time.monotonic()
+    agent.signal(signal.SIGHUP)
+    eventually(lambda: agent.page() and agent.get("/metrics")[0] == 200, within=5, what="the new address is served")
+    assert time.monotonic() - begin < 1.5
+    for client in clients:
+        with client:
+            assert client.recv(1000).startswith(b"HTTP/1.1 503 ")
+    assert not [line for line in agent.said.splitlines() if not line.startswith("INFO")]
 
 
 def test_an_empty_path_for_the_web_configuration_is_a_typo() -> None:

@@ -15,6 +15,7 @@ from mailwatch.options import Address
 from mailwatch.refusals import Refusals
 from mailwatch.web.access import Access, Terms
 from mailwatch.web.complaints import MINUTE, Complaints
+from mailwatch.web.passwords import Checks
 from mailwatch.web.server import WebServer, bind
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def address() -> Iterator[tuple[str, int]]:
     """Where an application that always fails is served."""
     listening = bind(Address(host="127.0.0.1", port=0))
     where = listening.getsockname()
-    server = WebServer(failing, listening, Refusals(), Access(Terms()))
+    server = WebServer(failing, listening, Refusals(), Access(Terms()), Checks())
     server.start()
     yield where
     server.stop()

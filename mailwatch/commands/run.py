@@ -27,6 +27,7 @@ from mailwatch.refusals import Refusals
 from mailwatch.tally import PASSED
 from mailwatch.web.access import Access
 from mailwatch.web.pages import Subject, application
+from mailwatch.web.passwords import Checks, is_checking
 from mailwatch.web.server import WebServer
 
 if TYPE_CHECKING:
@@ -138,8 +139,9 @@ class Supervision:
             log.warning("%s", exposed)
 
     def _served(self) -> WebServer:
-        made = application(self._subject, self._pulse, self._refusals, self._access)
-        return WebServer(made, self._claimed.listening.dup(), self._refusals, self._access)
+        checks = Checks()
+        made = application(self._subject, self._pulse, self._refusals, self._access, checks)
+        return WebServer(made, self._claimed.listening.dup(), self._refusals, self._access, checks)
 
     def _interrupt(self, number: int, _frame: object) -> None:
         if number == signal.SIGHUP:
@@ -300,3 +302,7 @@ def run(
     gc.freeze()
     gc.set_threshold(100_000, 20, 20)
     Supervision(reload(), reload).run()
+    if is_checking():
+        # everything is committed; a daemon thread that comes back from bcrypt into a Python that ends would abort it
+        logging.shutdown()
+        os._exit(0)

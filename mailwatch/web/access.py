@@ -23,7 +23,7 @@ from starlette.responses import PlainTextResponse
 
 from mailwatch.config import ConfigError
 from mailwatch.web.config import LARGEST, WebConfig, load
-from mailwatch.web.passwords import Checks, Passwords, TooMany
+from mailwatch.web.passwords import Ending, Passwords, TooMany
 
 if TYPE_CHECKING:
     import ssl
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from mailwatch.refusals import Refusals
+    from mailwatch.web.passwords import Checks
 
 LOOK_SECONDS: Final = 1.0
 
@@ -87,7 +88,6 @@ class Access:
     """Keeps the terms as the files are. Asked in the event loop of the page only, changed from any thread."""
 
     def __init__(self, terms: Terms) -> None:
-        self._checks = Checks()
         self._looked_at = 0.0
         self._told: str | None = None
         self._lock = threading.Lock()
@@ -112,7 +112,7 @@ class Access:
         if before is not None and before[0].config.users == users:
             passwords = before[1]  # with what it remembers
         else:
-            passwords = Passwords(users, self._checks) if users else None
+            passwords = Passwords(users) if users else None
         self._current: tuple[Terms, Passwords | None] = (terms, passwords)
 
     def _look_again(self, terms: Terms, path: Path) -> None:
@@ -157,9 +157,12 @@ class Headers:
 class Logins:
     """Lets through who has the right password, when there are users."""
 
-    def __init__(self, app: ASGIApp, access: Access, refusals: Refusals, headers: dict[str, str]) -> None:
+    def __init__(
+        self, app: ASGIApp, access: Access, checks: Checks, refusals: Refusals, headers: dict[str, str]
+    ) -> None:
         self._app = app
         self._access = access
+        self._checks = checks
         self._refusals = refusals
         self._headers = headers
 
@@ -172,11 +175,12 @@ class Logins:
         given = next((value for name, value in scope["headers"] if name == b"authorization"), b"").decode("latin-1")
         address = scope["client"][0] if scope["client"] else ""
         try:
-            allowed = await passwords.allow(given, address)
+            allowed = await passwords.allow(given, address, self._checks)
+        except Ending:
+            answer = PlainTextResponse("the page ends: come again\n", status_code=503, headers=self._headers)
         except TooMany:
-            answer = self._refuse(
-                "auth-busy", 429, "too many passwords are being checked: come again\n", "Retry-After", "1"
-            )
+            text = "too many passwords are being checked: come again\n"
+            answer = self._refuse("auth-busy", 429, text, "Retry-After", "1")
         else:
             if allowed:
                 await self._app(scope, receive, send)

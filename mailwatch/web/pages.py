@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from mailwatch.pulse import Pulse
     from mailwatch.refusals import Refusals
     from mailwatch.web.access import Access
+    from mailwatch.web.passwords import Checks
 
 HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -214,7 +215,7 @@ class Pages:
         return shown.encode()
 
 
-def application(subject: Subject, pulse: Pulse, refusals: Refusals, access: Access) -> Starlette:
+def application(subject: Subject, pulse: Pulse, refusals: Refusals, access: Access, checks: Checks) -> Starlette:
     """What is served."""
     pages = Pages(subject, pulse, refusals)
     made = Starlette(
@@ -222,7 +223,7 @@ def application(subject: Subject, pulse: Pulse, refusals: Refusals, access: Acce
         middleware=[
             Middleware(Headers, access=access),
             Middleware(Bounds, refusals=refusals),
-            Middleware(Logins, access=access, refusals=refusals, headers=HEADERS),
+            Middleware(Logins, access=access, checks=checks, refusals=refusals, headers=HEADERS),
         ],
     )
     made.router.redirect_slashes = False  # a redirect would repeat whatever host the client named

@@ -14,12 +14,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import hashlib
 import hmac
 import ipaddress
 import secrets
+import threading
 from collections import OrderedDict, deque
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ WAITING: Final = 64
 REMEMBERED: Final = 64
 BCRYPT_READS: Final = 72
 """Bytes of a password that bcrypt looks at; newer versions of the library refuse longer ones."""
+THREAD: Final = "password"
 NOBODY: Final = "$2b${:02}$abcdefghijklmnopqrstuu..............................."
 
 
@@ -39,21 +42,41 @@ class TooMany(Exception):  # noqa: N818 - it says what there is
     """Too many passwords wait to be checked."""
 
 
+class Ending(Exception):  # noqa: N818 - it says what happens
+    """The page ends: no password is checked any more."""
+
+
 class Checks:
-    """One password is checked at a time; networks take turns."""
+    """One password is checked at a time; networks take turns. Each event loop of a page has its own."""
 
     def __init__(self) -> None:
         self._busy = False
+        self._closed = False
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
-        self._thread = ThreadPoolExecutor(1, "passwords")
+        self._answer: asyncio.Future[bool] | None = None
 
     async def check(self, password: bytes, hashed: bytes, network: str) -> bool:
-        """Whether a password has this hash. Raises TooMany."""
+        """Whether a password has this hash. Raises TooMany, and Ending."""
+        if self._closed:
+            raise Ending
         await self._turn(network)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, is_right, password, hashed)
+            if self._closed:
+                raise Ending
+            self._answer = begin_check(password, hashed)
+            return await self._answer
         finally:
+            self._answer = None
             self._next()
+
+    def close(self) -> None:
+        """End every check, because the page ends; the one that is under way runs on for nobody."""
+        self._closed = True
+        waiting = [turn for turns in self._waiting.values() for turn in turns]
+        for each in (*waiting, self._answer):
+            if each is not None and not each.done():
+                each.set_exception(Ending())
+        self._waiting.clear()
 
     async def _turn(self, network: str) -> None:
         if not self._busy:
@@ -86,16 +109,15 @@ class Checks:
 class Passwords:
     """The users of one web configuration."""
 
-    def __init__(self, users: Mapping[str, Secret], checks: Checks) -> None:
+    def __init__(self, users: Mapping[str, Secret]) -> None:
         self._hashes = {name.encode(): each.reveal().encode() for name, each in users.items()}
         costs = sorted({each.split(b"$")[2] for each in self._hashes.values()})
         self._nobodies = [NOBODY.format(int(cost)).encode() for cost in costs]
-        self._checks = checks
         self._key = secrets.token_bytes(32)
         self._right: OrderedDict[bytes, None] = OrderedDict()
 
-    async def allow(self, authorization: str, address: str) -> bool:
-        """Whether this Authorization header has a user's name and the right password. Raises TooMany."""
+    async def allow(self, authorization: str, address: str, checks: Checks) -> bool:
+        """Whether this Authorization header has a user's name and the right password. Raises TooMany, and Ending."""
         given = credentials(authorization)
         if given is None:
             return False
@@ -105,7 +127,7 @@ class Passwords:
             self._right.move_to_end(digest)
             return True
         hashed = self._hashes.get(user)
-        right = await self._checks.check(password, hashed or self._nobody(user), network_of(address))
+        right = await checks.check(password, hashed or self._nobody(user), network_of(address))
         if hashed is None or not right:
             return False
         self._right[digest] = None
@@ -118,8 +140,33 @@ class Passwords:
         return self._nobodies[hmac.digest(self._key, user, hashlib.sha256)[0] % len(self._nobodies)]
 
 
+def begin_check(password: bytes, hashed: bytes) -> asyncio.Future[bool]:
+    """Whether a password has this hash, from a thread, because it takes a tenth of a second.
+
+    Python waits for the threads of an executor when it ends, and nobody who stops the agent should.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[bool] = loop.create_future()
+
+    def check() -> None:
+        try:
+            give = partial(answer.set_result, is_right(password, hashed))
+        except Exception as error:  # noqa: BLE001 - whoever waits for the answer is told
+            give = partial(answer.set_exception, error)
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(lambda: None if answer.done() else give())
+
+    threading.Thread(target=check, name=THREAD, daemon=True).start()
+    return answer
+
+
+def is_checking() -> bool:
+    """Whether a thread still checks a password, if only for nobody."""
+    return any(each.name == THREAD for each in threading.enumerate())
+
+
 def is_right(password: bytes, hashed: bytes) -> bool:
-    """Whether a password has this hash; in a thread, because it takes a tenth of a second."""
+    """Whether a password has this hash."""
     import bcrypt  # noqa: PLC0415 - start-up time and memory, for the few who have passwords
 
     try:

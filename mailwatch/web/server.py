@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mailwatch.options import Address
     from mailwatch.refusals import Refusals
     from mailwatch.web.access import Access
+    from mailwatch.web.passwords import Checks
 
 BACKLOG: Final = 256
 STOP_SECONDS: Final = 1
@@ -71,10 +72,11 @@ class GuardedServer(uvicorn.Server):
     It sleeps until there is something to do: uvicorn's own loop wakes ten times a second, to no use for us.
     """
 
-    def __init__(self, config: uvicorn.Config, guard: Guard, access: Access) -> None:
+    def __init__(self, config: uvicorn.Config, guard: Guard, access: Access, checks: Checks) -> None:
         super().__init__(config)
         self._guard = guard
         self._access = access
+        self._checks = checks
         self._complaints = Complaints()
         self._complaints.take_over(logging.getLogger("uvicorn"))
         self._ended: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
@@ -100,6 +102,7 @@ class GuardedServer(uvicorn.Server):
         if self._door is not None:
             self._door.cancel()
         self._guard.drop_waiting()
+        self._checks.close()
         await super().shutdown(sockets)
 
     def end(self) -> None:
@@ -166,7 +169,9 @@ class GuardedServer(uvicorn.Server):
 class WebServer:
     """Serves an application on a socket until it is stopped."""
 
-    def __init__(self, app: ASGIApp, listening: socket.socket, refusals: Refusals, access: Access) -> None:
+    def __init__(
+        self, app: ASGIApp, listening: socket.socket, refusals: Refusals, access: Access, checks: Checks
+    ) -> None:
         self._socket = listening
         guard = Guard(refusals, most_connections())
         self._server = GuardedServer(
@@ -187,6 +192,7 @@ class WebServer:
             ),
             guard,
             access,
+            checks,
         )
         self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
 

@@ -121,8 +121,17 @@ def matched(rows: list[dict[str, Any]]) -> list[tuple[dict[str, Any], list[Any]]
     return found
 
 
-SETTLED = {("keywords-spam-verdict", "keywords-mailbox-full")}
-"""Pairs of rules that claim the same line, the first one rightly: their order settles it."""
+SETTLED = {
+    ("google-dmarc", "yahoo-auth"),
+    ("keywords-blocklist", "keywords-sender-rejected"),
+    ("keywords-spam-verdict", "keywords-mailbox-full"),
+    ("keywords-user-moved", "keywords-user-unknown"),
+    ("local-disk-full", "local-mailbox-full"),
+    ("local-user-unknown", "local-delivery-agent"),
+    ("microsoft-outbound-blocked", "microsoft-blocklisted"),
+    ("orange-blocked", "orange-spam"),
+}
+"""Pairs of rules that claim a line of the set for different causes: their order settles it. No others may come."""
 
 
 def test_no_two_rules_of_a_layer_claim_a_line_for_different_causes() -> None:

@@ -199,6 +199,19 @@ def test_a_hang_up_reads_the_web_configuration_and_keeps_the_old_one_when_it_is_
     agent.extra = before
 
 
+def test_a_web_configuration_that_became_a_fifo_holds_nothing_up(agent: Watched) -> None:
+    agent.configure(USERS)
+    agent.login = LOGIN
+    agent.start()
+    agent.web.unlink()
+    os.mkfifo(agent.web)
+    wrong = f"ERROR cannot read {agent.web}: not a regular file"
+    eventually(lambda: agent.get("/metrics")[0] == 200 and wrong in agent.said, within=5, what="it is told")
+    agent.signal(signal.SIGHUP)
+    agent.wait_until_said("ERROR the configuration stays as it was")
+    assert agent.get("/metrics")[0] == 200, "what was good serves on"
+
+
 def test_who_has_no_certificate_of_the_authority_is_not_let_in(agent: Watched, authority: Authority) -> None:
     agent.configure(CLIENTS)
     agent.tls = trusting(authority)

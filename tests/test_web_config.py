@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import ssl
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bcrypt
 import pytest
@@ -17,11 +21,17 @@ from mailwatch.web.tls import make_context
 from tests.parts.agent import mailwatch
 from tests.parts.certificates import Authority, openssl
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 SALT_AND_SUM = "abcdefghijklmnopqrstuu" + "PLANTEDhash0PLANTEDhash0PLANTED"
 HASHED = "$2y$10$" + SALT_AND_SUM
 TLS = "tls_server_config:\n  cert_file: mx.pem\n  key_file: mx.key\n"
 SEE = "See README, TLS and passwords."
 MAKE_ONE = "expected a bcrypt hash. Make one: htpasswd -nBC 10 '' | tr -d ':\\n'"
+
+NAMED = "a user's name is not empty and has no colon; a blank stands between the colon and the hash"
+BARE = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcPLANTED/SjAgEAAoIBAQDk+A=="
 
 BAD: dict[str, tuple[str, str]] = {
     "an unknown section": ("tls_config:\n  cert_file: x\n", f"tls_config: unknown key (did you mean tls_server_config?). {SEE}"),
@@ -29,10 +39,18 @@ BAD: dict[str, tuple[str, str]] = {
     "a key far from any": ("qqqqqq: 1\n", f"qqqqqq: unknown key. {SEE}"),
     "an unknown key of HTTP": ("http_server_config:\n  htp2: true\n", f"http_server_config.htp2: unknown key (did you mean http2?). {SEE}"),
     "a header that is not theirs": ("http_server_config:\n  headers:\n    X-Frame-Option: deny\n", f"http_server_config.headers.X-Frame-Option: unknown key (did you mean X-Frame-Options?). {SEE}"),
-    "a header's wrong value": ("http_server_config:\n  headers:\n    X-Frame-Options: never\n", "http_server_config.headers.X-Frame-Options: expected deny or sameorigin, found 'never'"),
+    "a header's wrong value": ("http_server_config:\n  headers:\n    X-Frame-Options: never\n", "http_server_config.headers.X-Frame-Options: expected deny or sameorigin, found another text"),
     "a header of two lines": ('http_server_config:\n  headers:\n    X-XSS-Protection: "0\\r\\nX: y"\n', "http_server_config.headers.X-XSS-Protection: expected printable ASCII on one line"),
     "HTTP/2": ("http_server_config:\n  http2: true\n", "http_server_config.http2: HTTP/2 is not spoken here: leave it out, or set it to false"),
-    "no truth": ("http_server_config:\n  http2: maybe\n", "http_server_config.http2: expected true or false, found 'maybe'"),
+    "no truth": ("http_server_config:\n  http2: maybe\n", "http_server_config.http2: expected true or false, found another text"),
+    "a truth of another YAML": ("http_server_config:\n  http2: Yes\n", "http_server_config.http2: expected true or false, found 'Yes'"),
+    "a secret for a truth": ("http_server_config:\n  http2: PLANTED\n", "http_server_config.http2: expected true or false, found another text"),
+    "a secret for a choice": (TLS + "  client_auth_type: PLANTED\n", "tls_server_config.client_auth_type: expected NoClientCert or VerifyClientCertIfGiven or RequireAndVerifyClientCert, found another text"),
+    "nothing for a choice": (TLS + "  client_auth_type: ''\n", "tls_server_config.client_auth_type: expected NoClientCert or VerifyClientCertIfGiven or RequireAndVerifyClientCert, found nothing"),
+    "a bare key for a path": (f"tls_server_config:\n  cert_file: mx.pem\n  key_file: {BARE}\n", "tls_server_config.key_file: cannot read {folder}/***: No such file or directory"),
+    "a folded key for a path": (f"tls_server_config:\n  cert_file: mx.pem\n  key_file:\n    {BARE[:32]}\n    {BARE[32:]}\n", "tls_server_config.key_file: cannot read {folder}/***: No such file or directory"),
+    "a user and a password for a path": ("tls_server_config:\n  cert_file: mx.pem\n  key_file: alice:PLANTED\n", "tls_server_config.key_file: cannot read {folder}/alice: No such file or directory"),
+    "a bare key for a key": (f"{BARE}: x\n", f"***: unknown key. {SEE}"),
     "a certificate in place": (TLS + "  cert: |\n    -----BEGIN CERTIFICATE-----\n", "tls_server_config.cert: not supported: write it to a file, and give that as cert_file"),
     "a key in place": (TLS + "  key: |\n    -----BEGIN PRIVATE KEY-----\n    PLANTED\n", "tls_server_config.key: not supported: write it to a file, and give that as key_file"),
     "an authority in place": (TLS + "  client_ca: x\n", "tls_server_config.client_ca: not supported: write it to a file, and give that as client_ca_file"),
@@ -50,7 +68,7 @@ BAD: dict[str, tuple[str, str]] = {
     "a key with a passphrase": ("tls_server_config:\n  cert_file: mx.pem\n  key_file: locked.key\n", "tls_server_config.key_file: {folder}/locked.key is encrypted. Write the key without a passphrase: openssl pkey -in {folder}/locked.key"),
     "an authority that is none": (TLS + "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: rubbish\n", "tls_server_config.client_ca_file: {folder}/rubbish has no certificate in PEM"),
     "a version too old": (TLS + "  min_version: TLS10\n", "tls_server_config.min_version: TLS10 is not supported: it is not safe any more. Use TLS12 or TLS13"),
-    "a version that is none": (TLS + "  max_version: '1.3'\n", "tls_server_config.max_version: expected TLS12 or TLS13, found '1.3'"),
+    "a version that is none": (TLS + "  max_version: '1.3'\n", "tls_server_config.max_version: expected TLS12 or TLS13, found another text"),
     "versions the wrong way round": (TLS + "  min_version: TLS13\n  max_version: TLS12\n", "tls_server_config.min_version: TLS13 is more than max_version TLS12"),
     "a cipher that is none": (TLS + "  cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA265]\n", "tls_server_config.cipher_suites[0]: expected " + " or ".join(CIPHERS) + ", found 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA265' (did you mean TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256?)"),
     "text for ciphers": (TLS + "  cipher_suites: TLS_AES_128_GCM_SHA256\n", "tls_server_config.cipher_suites: expected a list, found text"),
@@ -67,7 +85,11 @@ BAD: dict[str, tuple[str, str]] = {
     "a list for a hash": (f"basic_auth_users:\n  alice: ['{HASHED}']\n", f"basic_auth_users.alice: {MAKE_ONE}"),
     "a hash for a name": (f"basic_auth_users:\n  {HASHED}: alice\n", f"basic_auth_users.***: {MAKE_ONE}"),
     "a hash that costs too much": (f"basic_auth_users:\n  alice: {HASHED.replace('$10$', '$18$')}\n", "basic_auth_users.alice: the hash has cost 18: expected 4 to 14, 10 is usual"),
-    "a name with a colon": (f"basic_auth_users:\n  'a:b': {HASHED}\n", "basic_auth_users.a:b: a user's name is not empty and has no colon"),
+    "a name with a colon": (f"basic_auth_users:\n  'a:b': {HASHED}\n", f"basic_auth_users.a: {NAMED}"),
+    "a blank forgotten": ("basic_auth_users: {alice:PLANTED}\n", f"basic_auth_users.alice: {NAMED}"),
+    "a blank forgotten outside": ("{alice:PLANTED}\n", f"alice: unknown key. {SEE}"),
+    "a blank forgotten twice": ("basic_auth_users: {}\n'alice:PLANTED': \n'alice:PLANTED': \n", f"line 3: alice stands twice\nalice: unknown key. {SEE}"),
+    "a password without a name": (f"basic_auth_users:\n  ':PLANTED': {HASHED}\n", f"basic_auth_users.***: {NAMED}"),
     "users without a space": ("basic_auth_users: alice:PLANTED\n", "basic_auth_users: expected a table, found text"),
     "a list of users": (f"basic_auth_users:\n  - alice: {HASHED}\n", "basic_auth_users: expected a table, found a list"),
     "a user twice": (f"basic_auth_users:\n  alice: {HASHED}\n  alice: {HASHED}\n", "line 3: alice stands twice"),
@@ -102,7 +124,7 @@ def test_a_mistake_is_told_and_no_secret(folder: Path, text: str, message: str) 
     path = written(folder, text)
     with pytest.raises(ConfigError) as told:
         agree(path)
-    assert told.value.mistakes == [f"{path}: {message.replace('{folder}', str(folder))}"]
+    assert told.value.mistakes == [f"{path}: {line}" for line in message.replace("{folder}", str(folder)).splitlines()]
     assert "PLANTED" not in str(told.value)
 
 
@@ -126,6 +148,38 @@ def test_a_file_that_cannot_be_read_says_so(folder: Path) -> None:
     (folder / "large.yml").write_bytes(b"#" * ((1 << 16) + 1))
     with pytest.raises(ConfigError, match=r"large.yml: larger than 64 KiB: is that the web configuration\?$"):
         load(folder / "large.yml")
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Iterator[Path]:
+    """A folder with what is no file: each would keep whoever reads it waiting, or has no end."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    (tmp_path / "folder").mkdir()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+        yield tmp_path
+
+
+ODD = {
+    "fifo": "not a regular file",
+    "device": "not a regular file",
+    "folder": "Is a directory",
+    "socket": "No such device or address",
+}
+
+
+@pytest.mark.parametrize(("name", "why"), ODD.items(), ids=ODD)
+def test_what_is_no_regular_file_is_refused_at_once(odd: Path, folder: Path, name: str, why: str) -> None:
+    begin = time.monotonic()
+    with pytest.raises(ConfigError) as told:
+        load(odd / name)
+    assert told.value.mistakes == [f"cannot read {odd / name}: {why}"]
+    text = f"tls_server_config:\n  cert_file: {odd / name}\n  key_file: {odd / name}\n  client_ca_file: {odd / name}\n"
+    with pytest.raises(ConfigError) as told:
+        load(written(folder, text))
+    assert [mistake.rpartition(": ")[2] for mistake in told.value.mistakes] == [why] * 3
+    assert time.monotonic() - begin < 1
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from starlette.responses import PlainTextResponse
 
 from mailwatch.config import ConfigError
 from mailwatch.web.config import LARGEST, WebConfig, load
+from mailwatch.web.files import read_regular
 from mailwatch.web.passwords import Ending, Passwords, TooMany
 
 if TYPE_CHECKING:
@@ -76,8 +77,7 @@ def look(path: Path, config: WebConfig) -> bytes:
     digest = hashlib.sha256()
     for each in (path, *(config.tls.files() if config.tls else ())):
         try:
-            with each.open("rb") as file:
-                content = file.read(16 * LARGEST)
+            content = read_regular(each, 16 * LARGEST)
         except OSError:
             content = b"cannot be read"
         digest.update(b"%d %b" % (len(content), content))

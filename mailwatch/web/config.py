@@ -2,8 +2,12 @@
 
 Promises
     What is read here means what it means there. What exists there and is not kept here is a mistake, never ignored:
-    it would look like a protection that is not there. No password, hash or key is ever shown, whatever is wrong.
+    it would look like a protection that is not there. No password, hash or key is shown where one may stand by mistake.
     Relative paths begin at the folder of the file.
+
+How it fails
+    A plain word that stands as a user's name, an unknown key or a path is shown as what it stands for: a password that
+    stands there alone is shown too.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from mailwatch.config import ConfigError, suggestion
+from mailwatch.web.files import read_regular
 from mailwatch.web.yaml import NotYaml, read_yaml
 
 if TYPE_CHECKING:
@@ -57,6 +62,10 @@ UNSUPPORTED: Final[dict[str, str]] = {
     "tls_server_config.curve_preferences": "not supported: OpenSSL chooses the curve. Leave it out",
 }
 HASH: Final = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}", re.ASCII)
+NO_NAME: Final = "a user's name is not empty and has no colon; a blank stands between the colon and the hash"
+BARE: Final = re.compile(r"[A-Za-z0-9+/= ]{32,}", re.ASCII)
+"""A key or a token without anything around it. A path as plain as that is not shown either; the key it stands at is."""
+TRUTHS: Final = ("true", "false", "yes", "no", "on", "off", "y", "n", "1", "0")
 COSTS: Final = range(4, 15)
 """More than 14 takes seconds for each check, which nobody who waits for a scrape has."""
 
@@ -119,10 +128,14 @@ def is_allowed(certificate: Mapping[str, Any] | None, sans: tuple[str, ...]) -> 
 
 
 def shown(word: str) -> str:
-    """A key or a choice as a message may show it: it may be a hash or a key that stands where it should not."""
-    if "$2" in word or "PRIVATE KEY" in word or "\n" in word:
+    """A key, a choice or a path as a message may show it: it may be a secret that stands where it should not.
+
+    What follows a colon may be the password of the user before it.
+    """
+    if "$2" in word or "PRIVATE KEY" in word or "\n" in word or BARE.fullmatch(word):
         return "***"
-    printable = "".join(each if each.isprintable() else "?" for each in word)
+    begin, colon, _ = word.partition(":")
+    printable = "".join(each if each.isprintable() else "?" for each in begin) or "***" * len(colon)
     return printable if len(printable) <= 60 else printable[:57] + "..."  # noqa: PLR2004
 
 
@@ -161,15 +174,18 @@ class _Reader:
         text = self.text(value, key)
         if text is None or text in known:
             return text
-        self.wrong(key, f"expected {' or '.join(known)}, found {shown(text)!r}{suggestion(text, known)}")
+        meant = suggestion(text, known)
+        found = repr(shown(text)) if meant else "another text" if text else "nothing"
+        self.wrong(key, f"expected {' or '.join(known)}, found {found}{meant}")
         return None
 
     def truth(self, value: Any, key: str) -> bool | None:
         if value in ("true", "false"):
             return bool(value == "true")
-        self.wrong(
-            key, f"expected true or false, found {kind(value) if not isinstance(value, str) else repr(shown(value))}"
-        )
+        found = kind(value)
+        if isinstance(value, str):
+            found = repr(value) if value.lower() in TRUTHS else "another text" if value else "nothing"
+        self.wrong(key, f"expected true or false, found {found}")
         return None
 
     def texts(self, value: Any, key: str) -> list[tuple[str, str]]:
@@ -190,10 +206,10 @@ class _Reader:
             return None
         path = self.folder / text
         try:
-            with path.open("rb") as opened:
-                opened.read(1)
+            read_regular(path, 1)
         except (OSError, ValueError) as error:
-            self.wrong(key, f"cannot read {shown(str(path))}: {getattr(error, 'strerror', None) or error}")
+            why = getattr(error, "strerror", None) or error
+            self.wrong(key, f"cannot read {self.folder / shown(text)}: {why}")
             return None
         return path
 
@@ -299,7 +315,7 @@ def read_users(reader: _Reader, value: Any) -> dict[str, Secret]:
         each = table.get(name)
         found = HASH.fullmatch(each) if isinstance(each, str) else None
         if not name or ":" in name:
-            reader.wrong(place, "a user's name is not empty and has no colon")
+            reader.wrong(place, NO_NAME)
         elif found is None:
             reader.wrong(place, "expected a bcrypt hash. Make one: htpasswd -nBC 10 '' | tr -d ':\\n'")
         elif int(found[1]) not in COSTS:
@@ -330,8 +346,7 @@ def parse(text: str, path: Path) -> WebConfig:
 def load(path: Path) -> WebConfig:
     """The web configuration in a file. Raises ConfigError."""
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
+        content = read_regular(path, LARGEST + 1)
     except OSError as error:
         raise ConfigError(None, [f"cannot read {path}: {error.strerror or error}"]) from error
     if len(content) > LARGEST:

@@ -208,6 +208,21 @@ def refuse_unreadable(log: Log) -> None:
         raise Failure(f"cannot read the log {log}: {what}; {do}", exit_code_of(trouble))
 
 
+def refuse_unusable_input() -> None:
+    """Standard input must be there to be read: an end at once would look as if nothing had been logged. Raises Failure.
+
+    To be asked before anything is opened, for that would take the number of a standard input that is closed.
+    """
+    try:
+        os.fstat(0)
+        if fcntl.fcntl(0, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY:
+            return
+        what = "it is open for writing only"
+    except OSError:
+        what = "it is closed"
+    raise Failure(f"cannot read standard input: {what}; pipe the log to mailwatch, or set [log] path", BAD_CONFIG)
+
+
 def web_terms(options: Options) -> Terms:
     """On which terms the page is served. Raises Failure."""
     try:

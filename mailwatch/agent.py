@@ -154,6 +154,7 @@ class Agent:
             log.warning("lines of the log may be missing reason=%s", reason)
             delta.count("log_gaps", now, (reason,))
         delta.count("log_overlong_lines", now, number=batch.overlong)
+        delta.count("log_lines", now, number=batch.overlong)
         if not batch.block:
             return
         parsed = self._parser.parse(batch.block, batch.written_at)
@@ -161,7 +162,7 @@ class Agent:
         for (kind, program), number in parsed.passed.items():
             name, labels = passed_series(kind, program)
             delta.count(name, now, labels, number)
-        delta.count("log_lines", now, number=parsed.lines + batch.overlong)
+        delta.count("log_lines", now, number=parsed.lines)
         delta.count("log_foreign_lines", now, number=parsed.foreign)
         delta.count("log_unparsed_lines", now, number=parsed.unparsed)
 

@@ -1,7 +1,7 @@
 """Finds Postfix on this machine, asks postconf(1) where it logs, queues and relays to, and opens its log.
 
-Never blocks longer than its deadline, never needs root. Where there is no Postfix, or it does not
-answer, the result says so; what to do about that is for the caller to say.
+Never blocks longer than its deadline, never needs root. Where there is no Postfix the result says so, and where
+it does not answer an exception does; what to do about that is for the caller to say.
 """
 
 from __future__ import annotations
@@ -71,26 +71,21 @@ class Postfix:
     syslog_facility: str = "mail"
 
 
+class PostconfFails(Exception):  # noqa: N818 - the words of this house
+    """postconf(1) is there and does not answer, which may be so for a moment only; the text says how it failed."""
+
+
 class LogNotFound(Exception):  # noqa: N818 - the words of this house
     """No log was found; the text says where it was looked for, and what to do."""
 
 
 def ask_postconf(config_dir: Path | None) -> Postfix | None:
-    """What postconf(1) says; None where it is missing or fails."""
+    """What postconf(1) says; None where it is missing. Raises PostconfFails."""
     program = shutil.which("postconf", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if program is None:
         return None
     chosen = ["-c", str(config_dir)] if config_dir else []
-    try:
-        said = subprocess.run(  # noqa: S603 - fixed words, no shell
-            [program, *chosen, "-x", *ASKED],
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=DEADLINE,
-            check=True,
-        ).stdout.decode("utf-8", "replace")
-    except (OSError, subprocess.SubprocessError):
-        return None
+    said = answer([program, *chosen, "-x", *ASKED])
     pairs = (line.partition("=") for line in said.splitlines())
     values = {name.strip(): value.strip() for name, _, value in pairs}
     maillog, queue = values.get("maillog_file", ""), values.get("queue_directory", "")
@@ -108,6 +103,23 @@ def ask_postconf(config_dir: Path | None) -> Postfix | None:
     )
 
 
+def answer(words: list[str]) -> str:
+    """What a program prints. Raises PostconfFails."""
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed words, no shell
+            words, capture_output=True, stdin=subprocess.DEVNULL, timeout=DEADLINE, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise PostconfFails(f"{words[0]} did not answer within {DEADLINE:.0f} s") from error
+    except OSError as error:
+        raise PostconfFails(f"cannot run {words[0]}: {error.strerror or error}") from error
+    if done.returncode:
+        complaints = done.stderr.decode("utf-8", "replace").splitlines() or ["it does not say why"]
+        last = "".join(each if each.isprintable() else "?" for each in complaints[-1])
+        raise PostconfFails(f"{words[0]} fails with exit code {done.returncode}: {last}")
+    return done.stdout.decode("utf-8", "replace")
+
+
 def find_log(
     options: Options, postfix: Postfix | None, places: tuple[Path, ...] = LOGS, known: Collection[Path] = ()
 ) -> Path:
@@ -120,13 +132,15 @@ def find_log(
         return options.log.path
     if postfix is not None and postfix.maillog_file is not None:
         return postfix.maillog_file
-    for path in places:
-        if path in known or path.exists():
-            return path
+    for path in (*(each for each in places if each in known), *(each for each in places if each.exists())):
+        return path
     searched = ", ".join(map(str, places))
     if options.log.source == "auto":
-        searched += f", and no journal in {' or '.join(map(str, folders(options.log.journal_dir)))}"
-    said = "no Postfix here (postconf is missing or fails)" if postfix is None else "Postfix's maillog_file is not set"
+        journal = " or ".join(map(str, folders(options.log.journal_dir)))
+        unread = journalctl() is None and has_journal(options.log.journal_dir)
+        no_journal = f"the journal in {journal} cannot be read: journalctl is missing"
+        searched += f", and {no_journal if unread else f'no journal in {journal}'}"
+    said = "no Postfix here (postconf is missing)" if postfix is None else "Postfix's maillog_file is not set"
     msg = (
         f"found no mail log: {said}, and there is no {searched}. "
         "Say where it is with --log FILE or [log] path, or install rsyslog"
@@ -169,12 +183,28 @@ def choose_log(
     if options.log.source == "journal":
         return Log(kind="journal", path=directory)
     told = options.log.path is not None or (postfix is not None and postfix.maillog_file is not None)
-    if options.log.source == "auto" and not told:
-        if directory in known_journals and not known:
+    # a file elsewhere that is known does not matter here: it may have been told once, with --log
+    if options.log.source == "auto" and not told and not any(path in known for path in places):
+        if directory in known_journals:
             return Log(kind="journal", path=directory)
-        if not any(path in known or path.exists() for path in places) and journalctl() and has_journal(directory):
+        if not any(path.exists() for path in places) and journalctl() and has_journal(directory):
             return Log(kind="journal", path=directory)
     return Log(kind="file", path=find_log(options, postfix, places, known))
+
+
+def choose_without_postfix(
+    options: Options, *, known: Collection[Path] = (), known_journals: Collection[Path | None] = ()
+) -> Log | None:
+    """What to read while postconf fails: what the options tell, or the one log that was read before; else None.
+
+    A guess could be another log than Postfix's own, and that would be read as soon as postconf answers again.
+    """
+    if options.log.source in ("stdin", "journal") or options.log.path is not None:
+        return choose_log(options, None)
+    read = [Log(kind="file", path=path) for path in known]
+    if options.log.source == "auto" and options.log.journal_dir in known_journals:
+        read.append(Log(kind="journal", path=options.log.journal_dir))
+    return read[0] if len(read) == 1 else None
 
 
 def has_journal(directory: Path | None) -> bool:

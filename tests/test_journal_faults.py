@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mailwatch.sources import journal_files
+from mailwatch.sources import journal_files, journalctl
 from mailwatch.sources.journal import JournalSource
 from mailwatch.sources.journal_files import Header, header_of, machine_id
 from tests.parts.journal import AT, Reader, append, archive, entry, program, write
@@ -282,3 +282,28 @@ def test_an_archive_with_entries_since_the_start_is_news_whatever_its_numbering(
     shutil.copy2(archive(later), reader.folder)
     reader.read()
     assert [reader.numbers(), reader.gaps] == [list(range(5)), []]
+
+
+@pytest.mark.parametrize(
+    "saying",
+    [
+        "exec yes",
+        "exec yes ''",
+        "while :; do echo no >&2; sleep 0.02; done",
+        "while :; do printf x; sleep 0.02; done",
+        "printf A=; exec tr '\\0' x < /dev/zero",
+        "exec >&- 2>&-; exec sleep 1000",
+    ],
+    ids=["rubbish", "empty lines", "complaints", "a drip of bytes", "an endless field", "nothing, and no end"],
+)
+def test_a_journalctl_that_says_anything_but_entries_is_ended_all_the_same(
+    reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saying: str
+) -> None:
+    monkeypatch.setattr(journalctl, "DEADLINE", 0.5)
+    write(live(reader), 0, 2)
+    reader.program = program(tmp_path, saying)
+    begun = time.monotonic()
+    reader.read(batches=200)
+    assert time.monotonic() - begun < 10
+    assert reader.trouble is not None
+    assert reader.trouble.endswith("journalctl gave no entry for 0 s, and did not end")

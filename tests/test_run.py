@@ -249,7 +249,7 @@ def test_where_no_log_is_found_it_says_where_it_looked_and_what_to_do() -> None:
     with pytest.raises(LogNotFound) as told:
         find_log(Options(), None, (Path("/nowhere/mail.log"), Path("/nowhere/maillog")))
     assert str(told.value) == (
-        "found no mail log: no Postfix here (postconf is missing or fails), and there is no /nowhere/mail.log, "
+        "found no mail log: no Postfix here (postconf is missing), and there is no /nowhere/mail.log, "
         f"/nowhere/maillog, and no journal in {' or '.join(map(str, folders(None)))}. "
         "Say where it is with --log FILE or [log] path, or install rsyslog"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -233,3 +234,60 @@ def test_a_full_disk_costs_no_line(agent: RunningAgent) -> None:
     finally:
         agent.kill()
         subprocess.run(["umount", "-l", agent.state], check=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("<&-", "it is closed"), ("0> {}", "it is open for writing only")],
+    ids=["closed", "for writing"],
+)
+def test_a_standard_input_that_cannot_be_read_is_said_in_one_line(tmp_path: Path, given: str, said: str) -> None:
+    given = given.format(tmp_path / "written")
+    (tmp_path / "c.toml").write_text(f'state_dir = "{tmp_path / "state"}"\nlisten = "127.0.0.1:0"\n')
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" -m mailwatch run --config "$1" --log - {given}', sys.executable, tmp_path / "c.toml"],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert done.returncode == 78
+    assert done.stderr == (
+        f"mailwatch: cannot read standard input: {said}; pipe the log to mailwatch, or set [log] path\n"
+    )
+    assert not (tmp_path / "state").exists()
+
+
+def test_an_error_is_trouble_and_a_hang_up_the_end(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(number: int) -> None:
+        def read(*_: object) -> bytes:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "read", read)
+
+    pipe.write(b"one\ntw")
+    assert pipe.read() == b"one\n"
+    pipe.write(b"o\n")
+    fail(errno.ENOMEM)
+    batch = pipe.source.read(100)
+    assert (batch.trouble, batch.ended, batch.more) == (
+        "cannot read standard input: Cannot allocate memory",
+        False,
+        False,
+    )
+    monkeypatch.undo()
+    assert pipe.read() == b"two\n"
+    pipe.write(b"x")
+    fail(errno.EIO)
+    assert pipe.read() == b""
+    assert pipe.ended
+
+
+def test_an_overlong_line_that_comes_alone_is_a_line_of_the_log_too(agent: RunningAgent) -> None:
+    read_end, end = os.pipe()
+    start(agent, read_end)
+    os.close(read_end)
+    os.write(end, b"x" * 2 * LONGEST + b"\n")
+    agent.wait_for(1, "mailwatch_log_overlong_lines_total")
+    assert agent.value("mailwatch_log_lines_total") == 1
+    os.write(end, SENT.format(1).encode())
+    agent.wait_for(1, ATTEMPTS)
+    assert agent.value("mailwatch_log_lines_total") == 2
+    os.close(end)

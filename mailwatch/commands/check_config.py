@@ -12,22 +12,36 @@ import click
 from mailwatch.commands.failure import CRITICAL, Failure
 from mailwatch.commands.judging import rules_in
 from mailwatch.config import ConfigError, load
-from mailwatch.discovery import LogNotFound, Postfix, ask_postconf, choose_log, trouble_of
+from mailwatch.discovery import (
+    LogNotFound,
+    PostconfFails,
+    Postfix,
+    ask_postconf,
+    choose_log,
+    choose_without_postfix,
+    trouble_of,
+)
 from mailwatch.options import DEFAULT_CONFIG, Options
 from mailwatch.store import known_journals, known_logs
 from mailwatch.web.access import Terms, agree
 from mailwatch.web.config import VERIFIED
 
 
-def found_log(options: Options, postfix: Postfix | None) -> tuple[str, str | None]:
-    """The log that would be read, and what is wrong with it."""
+def found(options: Options) -> tuple[Postfix | None, str, str | None]:
+    """What Postfix says, the log that would be read, and what is wrong with one of them."""
     folder = options.state_dir
+    known, journals = known_logs(folder), known_journals(folder)
+    postfix = None
     try:
-        log = choose_log(options, postfix, known=known_logs(folder), known_journals=known_journals(folder))
+        postfix = ask_postconf(options.postfix.config_dir)
+        log = choose_log(options, postfix, known=known, known_journals=journals)
     except LogNotFound as error:
-        return "none", str(error)
+        return postfix, "none", str(error)
+    except PostconfFails as error:
+        chosen = choose_without_postfix(options, known=known, known_journals=journals)
+        return None, "unknown" if chosen is None else str(chosen), str(error)
     trouble = trouble_of(log)
-    return str(log), None if trouble is None else f"cannot read {log}: {trouble.strerror or trouble}"
+    return postfix, str(log), None if trouble is None else f"cannot read {log}: {trouble.strerror or trouble}"
 
 
 def shown(value: Any) -> Any:
@@ -65,8 +79,7 @@ def check_config(config: Path | None, as_json: bool) -> None:  # noqa: FBT001 - 
             click.echo(json.dumps({"verdict": "error", "mistakes": mistakes}))
             raise SystemExit(CRITICAL)
         raise Failure("\n".join(mistakes), CRITICAL)
-    postfix = ask_postconf(options.postfix.config_dir)
-    log, trouble = found_log(options, postfix)
+    postfix, log, trouble = found(options)
     read = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
     if as_json:
         said = {
@@ -100,17 +113,17 @@ def protection(web: Terms) -> str:
 
 
 def show(
-    options: Options, postfix: Postfix | None, read: Path | None, found: tuple[str, str | None], web: Terms
+    options: Options, postfix: Postfix | None, read: Path | None, log_found: tuple[str, str | None], web: Terms
 ) -> None:
     """Print the verdict first, then what was found."""
-    log, trouble = found
+    log, trouble = log_found
     if trouble is None:
         click.secho("OK: the configuration is right", fg="green")
     else:
         click.secho(f"WARNING: {trouble}", fg="yellow")
     rows = [("config", "none, the defaults hold" if read is None else str(read)), ("log", log)]
     if postfix is None:
-        rows.append(("Postfix", "not found: postconf is missing or fails"))
+        rows.append(("Postfix", "unknown: postconf is missing or fails"))
     else:
         rows += [
             ("Postfix", f"{postfix.hostname}, syslog_name {postfix.syslog_name}"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import ipaddress
+import logging
 import os
 import pwd
 import stat
@@ -19,7 +20,16 @@ from typing import TYPE_CHECKING, Final
 from mailwatch.commands.failure import BAD_CONFIG, Failure
 from mailwatch.config import ConfigError
 from mailwatch.database import NAME, StateError, refuse_unusable
-from mailwatch.discovery import Log, LogNotFound, Postfix, ask_postconf, choose_log, trouble_of
+from mailwatch.discovery import (
+    Log,
+    LogNotFound,
+    PostconfFails,
+    Postfix,
+    ask_postconf,
+    choose_log,
+    choose_without_postfix,
+    trouble_of,
+)
 from mailwatch.options import Address, parse_address
 from mailwatch.store import known_journals, known_logs
 from mailwatch.web.access import Terms, agree
@@ -35,6 +45,8 @@ if TYPE_CHECKING:
 IN_USE: Final = 1
 PRIVATE: Final = 0o700
 IN_THE_WAY: Final = 1
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,13 +158,46 @@ def listen(address: Address, previous: Address | None) -> socket.socket:
         raise Failure(msg, exit_code_of(error)) from error
 
 
-def readable_log(options: Options, postfix: Postfix | None) -> Log:
-    """The log to read. One that is not there yet is waited for; one that may not be read is a Failure."""
+def postfix_and_log(options: Options, previous: Claim | None) -> tuple[Postfix | None, Log]:
+    """What Postfix says of itself, and the log to read; what was known before holds while postconf fails.
+
+    Raises Failure.
+    """
     folder = options.state_dir
+    known, journals = known_logs(folder), known_journals(folder)
     try:
-        log = choose_log(options, postfix, known=known_logs(folder), known_journals=known_journals(folder))
+        postfix = answering_postfix(options, previous)
+        log = choose_log(options, postfix, known=known, known_journals=journals)
     except LogNotFound as error:
         raise Failure(str(error), BAD_CONFIG) from error
+    except PostconfFails as error:
+        postfix, found = None, choose_without_postfix(options, known=known, known_journals=journals)
+        if found is None:
+            msg = f"{error}. Without it nobody knows where Postfix logs: mend that, or set [log] path"
+            raise Failure(msg, IN_THE_WAY) from error
+        log = found
+        logger.warning("%s: watching %s, without the syslog_name that Postfix may have", error, log)
+    refuse_unreadable(log)
+    return postfix, log
+
+
+def answering_postfix(options: Options, previous: Claim | None) -> Postfix | None:
+    """What Postfix says of itself, or said before. Raises PostconfFails; Failure for another Postfix than before."""
+    try:
+        return ask_postconf(options.postfix.config_dir)
+    except PostconfFails as error:
+        if previous is None:
+            raise
+        if previous.options.postfix.config_dir != options.postfix.config_dir:
+            raise Failure(str(error), IN_THE_WAY) from error
+        if previous.postfix is None:
+            raise
+        logger.warning("%s: going on with what it said before", error)
+        return previous.postfix
+
+
+def refuse_unreadable(log: Log) -> None:
+    """A log that is not there yet is waited for; one that may not be read is a Failure."""
     trouble = trouble_of(log)
     if trouble is not None and not isinstance(trouble, FileNotFoundError):  # syslog makes it with the first line
         what, denied = trouble.strerror or str(trouble), trouble.errno == errno.EACCES
@@ -161,7 +206,21 @@ def readable_log(options: Options, postfix: Postfix | None) -> Log:
             raise Failure(f"cannot read {log}: {what}; {do}", BAD_CONFIG)
         do = f"add {me()} to the group that may read it: ls -l {log}" if denied else "set [log] path"
         raise Failure(f"cannot read the log {log}: {what}; {do}", exit_code_of(trouble))
-    return log
+
+
+def refuse_unusable_input() -> None:
+    """Standard input must be there to be read: an end at once would look as if nothing had been logged. Raises Failure.
+
+    To be asked before anything is opened, for that would take the number of a standard input that is closed.
+    """
+    try:
+        os.fstat(0)
+        if fcntl.fcntl(0, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY:
+            return
+        what = "it is open for writing only"
+    except OSError:
+        what = "it is closed"
+    raise Failure(f"cannot read standard input: {what}; pipe the log to mailwatch, or set [log] path", BAD_CONFIG)
 
 
 def web_terms(options: Options) -> Terms:
@@ -188,8 +247,7 @@ def claim(options: Options, previous: Claim | None = None) -> Claim:
     After a failure the previous claim is as it was.
     """
     refuse_odd_names(options)
-    postfix = ask_postconf(options.postfix.config_dir)
-    log = readable_log(options, postfix)
+    postfix, log = postfix_and_log(options, previous)
     web = web_terms(options)
     address = parse_address(options.listen)
     kept_folder = previous is not None and previous.options.state_dir == options.state_dir

@@ -15,6 +15,7 @@ from mailwatch.config import ConfigError, load
 from mailwatch.discovery import (
     Log,
     LogNotFound,
+    PostconfFails,
     Postfix,
     ask_postconf,
     choose_log,
@@ -44,6 +45,17 @@ def show(parser: Parser, lines: bytes, written_at: float) -> None:
     events = parser.parse(lines, written_at).events
     if events:
         sys.stdout.write("\n".join(map(as_json, events)) + "\n")
+
+
+def asked_postfix(options: Options, *, log_told: bool) -> Postfix | None:
+    """What Postfix says of itself. Raises Failure where it does not answer, and it alone knows where it logs."""
+    try:
+        return ask_postconf(options.postfix.config_dir)
+    except PostconfFails as error:
+        if not log_told:
+            raise Failure(f"{error}. Name the file to read") from error
+        click.echo(f"mailwatch: {error}: reading on without the syslog_name that Postfix may have", err=True)
+        return None
 
 
 def own_log(options: Options, postfix: Postfix | None) -> Log:
@@ -112,7 +124,7 @@ def events(config: Path | None, follow: bool, files: tuple[str, ...]) -> None:  
         raise Failure(str(error), BAD_CONFIG) from error
     if follow and (len(files) > 1 or STANDARD_INPUT in files):
         raise click.UsageError("--follow goes with one file; what comes from a pipe is followed anyway: -")
-    postfix = ask_postconf(options.postfix.config_dir)
+    postfix = asked_postfix(options, log_told=bool(files) or options.log.path is not None)
     parser = PARSERS["postfix"](names=syslog_names(options, postfix))
     log = Log(kind="file", path=Path(files[0]).absolute()) if files else own_log(options, postfix)
     try:

@@ -7,6 +7,7 @@ import re
 import sys
 import textwrap
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -18,7 +19,7 @@ from mailwatch.commands.failure import BAD_CONFIG, Failure
 from mailwatch.commands.failure import UNKNOWN as NOT_KNOWN
 from mailwatch.commands.judging import judge_of
 from mailwatch.config import ConfigError, load
-from mailwatch.discovery import ask_postconf, syslog_names
+from mailwatch.discovery import PostconfFails, ask_postconf, syslog_names
 from mailwatch.event import Other
 from mailwatch.parsers import PARSERS
 
@@ -146,7 +147,9 @@ def explain(config: Path | None, side: str | None, as_object: bool, text: tuple[
     pasted = " ".join(pasted.split())
     if not pasted:
         raise Failure("nothing to explain: give a line of the log or a reply, or pipe one in", NOT_KNOWN)
-    postfix = ask_postconf(options.postfix.config_dir)
+    postfix = None
+    with suppress(PostconfFails):  # a line can be explained without it; only the relays are known less well
+        postfix = ask_postconf(options.postfix.config_dir)
     judge, mistakes = judge_of(options, postfix)
     for mistake in mistakes:
         click.echo(f"mailwatch: rules left out: {mistake}", err=True)

@@ -16,7 +16,7 @@ import click
 
 from mailwatch import __version__
 from mailwatch.agent import Agent
-from mailwatch.commands.claim import Claim, claim
+from mailwatch.commands.claim import Claim, claim, refuse_unusable_input
 from mailwatch.commands.failure import BAD_CONFIG, Failure
 from mailwatch.config import ConfigError, load
 from mailwatch.discovery import facilities, open_log, syslog_names, wakeup_of
@@ -284,6 +284,8 @@ def run(
 
     Finds Postfix, its log and its queue by itself. SIGHUP reads the configuration again.
     """
+    if log_path == STDIN:
+        refuse_unusable_input()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to read again
     os.umask(0o077)
     log_to_stderr(log_level)

@@ -2,8 +2,8 @@
 
 Promises
     A fixed list of words, no shell; the file is handed over open, so a rename between our look and its start
-    cannot put another file in its place. ``read`` waits ``PATIENCE`` at most. A journalctl that says nothing
-    for ``DEADLINE`` is killed and reported; ``close`` leaves no process behind.
+    cannot put another file in its place. ``read`` waits ``PATIENCE`` at most. A journalctl that gives no whole
+    entry in ``DEADLINE`` of reading, whatever else it says, is killed and reported; ``close`` leaves no process behind.
 
 Why not --after-cursor: it silently skips an entry when the one at the cursor is gone or does not match. A
 cursor of a numbering and a number (``s=...;i=...``) needs no entry there at all: it is the first from that number on.
@@ -86,31 +86,36 @@ class Journalctl:
         self._poll.register(self._out, select.POLLIN)
         self._poll.register(self._err, select.POLLIN)
         self._open = {self._out, self._err}
-        self._heard_at = time.monotonic()
+        self._waited = 0.0
         self._said = b""
         self.ended: int | None = None
 
     def read(self) -> list[Entry]:
         """Entries, as far as they are there; after the last ``ended`` is the exit code. Raises TimeoutError."""
+        begun = time.monotonic()
         if self._open:
-            ready = self._poll.poll(PATIENCE * 1000)
-            if not ready and time.monotonic() - self._heard_at >= DEADLINE:
-                raise TimeoutError(f"{PROGRAM} said nothing for {DEADLINE:.0f} s")
-            for descriptor, _ in ready:
-                self._heard_at = time.monotonic()
-                data = os.read(descriptor, CHUNK)
-                if not data:
-                    self._poll.unregister(descriptor)
-                    self._open.discard(descriptor)
-                elif descriptor == self._out:
-                    return self._reader.feed(data)
-                else:
-                    self._said = (self._said + data)[-SAID:]
-            return []
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.ended = self._process.wait(PATIENCE)
-        if self.ended is None and time.monotonic() - self._heard_at >= DEADLINE:
-            raise TimeoutError(f"{PROGRAM} did not end within {DEADLINE:.0f} s")
+            entries = self._heard()
+        else:
+            entries = []
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.ended = self._process.wait(PATIENCE)
+        # not the time between two reads, in which nobody listened
+        self._waited = 0.0 if entries else self._waited + time.monotonic() - begun
+        if self.ended is None and self._waited >= DEADLINE:
+            raise TimeoutError(f"{PROGRAM} gave no entry for {DEADLINE:.0f} s, and did not end")
+        return entries
+
+    def _heard(self) -> list[Entry]:
+        """The entries that what it says now completes."""
+        for descriptor, _ in self._poll.poll(PATIENCE * 1000):
+            data = os.read(descriptor, CHUNK)
+            if not data:
+                self._poll.unregister(descriptor)
+                self._open.discard(descriptor)
+            elif descriptor == self._out:
+                return self._reader.feed(data)
+            else:
+                self._said = (self._said + data)[-SAID:]
         return []
 
     def complaint(self) -> str:

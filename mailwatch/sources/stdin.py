@@ -6,17 +6,21 @@ Promises
     handed out is kept until it is known to be committed, so a full disk or a SIGHUP costs nothing.
     Whole lines only, and none longer than 64 KiB; the last one counts without its newline.
 
+How it fails
+    What cannot be read is trouble, and tried again; only a terminal that hung up has ended.
+
 When the writer closes its end, everything is committed and the agent ends. Whoever starts the pipe again decides
 what comes again: ``docker logs --since`` or ``--tail 0``, for what was counted is not known to be the same here.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import select
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.sources.batch import Batch
@@ -81,7 +85,10 @@ class StdinSource:
             self._committed = False
         if stream.ended:
             return self._idle(ended=True)
-        data = self._available(limit)
+        try:
+            data = self._available(limit)
+        except OSError as error:
+            return replace(self._idle(), trouble=f"cannot read standard input: {error.strerror or error}")
         if data is None:
             return self._idle()
         block, overlong = self._whole_lines(data)
@@ -99,14 +106,16 @@ class StdinSource:
         """Leave the stream as it is: another source may read on."""
 
     def _available(self, limit: int) -> bytes | None:
-        """Bytes that are there now; none at the end of input, None when there are none yet."""
+        """Bytes that are there now; none at the end of input, None when there are none yet. Raises OSError."""
         if not self._poll.poll(0):
             return None
         try:
             return os.read(self._stream.descriptor, limit)
         except BlockingIOError:
             return None
-        except OSError:
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
             return b""  # a terminal that hung up
 
     def _whole_lines(self, data: bytes) -> tuple[bytes, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from typing import TYPE_CHECKING
@@ -307,3 +308,59 @@ def test_a_journalctl_that_says_anything_but_entries_is_ended_all_the_same(
     assert time.monotonic() - begun < 10
     assert reader.trouble is not None
     assert reader.trouble.endswith("journalctl gave no entry for 0 s, and did not end")
+
+
+def users(reader: Reader) -> list[Path]:
+    return [reader.folder / f"user-{1000 + each}.journal" for each in range(12)]
+
+
+@pytest.fixture
+def room_for_four(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_files, "HELD", 4)
+
+
+@pytest.mark.usefixtures("room_for_four")
+def test_with_more_files_than_are_held_open_history_is_history_and_news_are_news(reader: Reader) -> None:
+    reader.start = "end"
+    for each, file in enumerate(users(reader)):
+        write(file, each, each + 1)
+    reader.read()
+    assert reader.numbers() == []
+    for round_ in (100, 200):
+        for each, file in enumerate(users(reader)):
+            write(file, round_ + each, round_ + each + 1)
+        for _ in range(4):
+            reader.read()
+        assert [sorted(reader.numbers())[-12:], reader.trouble] == [[round_ + each for each in range(12)], None]
+    for file in users(reader):
+        archive(file)
+    for _ in range(4):
+        reader.read()
+    reader.crash()
+    reader.read()
+    assert [len(reader.numbers()), reader.gaps, reader.trouble] == [24, [], None]
+
+
+@pytest.mark.usefixtures("room_for_four")
+def test_from_the_beginning_more_files_than_are_held_open_are_read_one_after_the_other(reader: Reader) -> None:
+    for each, file in enumerate(users(reader)):
+        write(file, each, each + 1)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(4):
+        reader.read()
+    assert [sorted(reader.numbers()), reader.gaps, reader.trouble] == [list(range(12)), [], None]
+    assert len(os.listdir("/proc/self/fd")) <= before + 4
+
+
+@pytest.mark.usefixtures("room_for_four")
+def test_files_for_which_there_is_no_room_are_trouble(reader: Reader, tmp_path: Path) -> None:
+    for each, file in enumerate(users(reader)):
+        write(file, each, each + 1)
+    reader.program = program(tmp_path, "exit 1")
+    reader.read()
+    reader.read()
+    assert reader.trouble == "more than 4 journal files have unread entries: 8 more wait until those are read"
+    program(tmp_path, 'exec journalctl "$@"')
+    for _ in range(4):
+        reader.read()
+    assert [sorted(reader.numbers()), reader.trouble] == [list(range(12)), None]

@@ -162,24 +162,26 @@ class JournalSource:
         self._not_before: dict[str, float] = {}
         self._failures: dict[str, str] = {}
         self._stuck: dict[str, Stuck] = {}
+        self._woken_at = clock()
         self._trouble: str | None = None
 
     def read(self, limit: int) -> Batch:
         """The next whole lines, about ``limit`` bytes of them; see ``Source``."""
         if self._look is None:
-            found, there, any_named, trouble = self._files.look()
+            found, there, any_named, trouble, waiting = self._files.look()
             if self._rows.begun and self._rows.missing(there):
                 # it may just have been renamed, behind our back as we went through the folder
-                found, there, any_named, trouble = self._files.look()
+                found, there, any_named, trouble, waiting = self._files.look()
             if not self._rows.begun:
-                return self._begin(found.values(), trouble)
+                return self._begin(trouble)
             # what could not be looked at may be there
             self._rows.note(found.values(), there, whole=trouble is None and any_named)
             self._forget(there)
             trouble = trouble or (None if any_named else self._files.folder_trouble() or self._files.none_found())
-            self._trouble = trouble
+            rested = self._make_room(found.values()) if waiting else 0
+            self._trouble = trouble or (self._crowd_trouble(found.values(), waiting) if waiting > rested else None)
             if not self._next(list(found.values())):
-                return self._batch()
+                return self._batch(more=rested > 0)
         return self._read_on(limit)
 
     def close(self) -> None:
@@ -187,18 +189,45 @@ class JournalSource:
         self._leave()
         self._files.close()
 
-    def _begin(self, found: Collection[JournalFile], trouble: str | None) -> Batch:
+    def _begin(self, trouble: str | None) -> Batch:
         """At the very first start: what is there already is history, in one transaction, or all of it is news."""
-        trouble = trouble or (None if found else self._files.folder_trouble())
+        rows: dict[str, Row] = {}
+        try:
+            for file in self._files.every():
+                row = self._rows.rows.get(file.header.file) or row_of(file, self._log)
+                if self._start == "end" and file.header.file not in self._rows.rows:
+                    row = as_history(file, row)
+                before = rows.get(row.file)
+                rows[row.file] = row if before is None or row.reach > before.reach else before  # a copy may be older
+        except OSError as error:
+            trouble = trouble or f"cannot read the journal: {error.strerror or error}"
+        trouble = trouble or (None if rows else self._files.folder_trouble())
         if trouble is not None:
             # what cannot be recorded as history would be read as news later: so this is tried again
             return Batch(trouble=trouble)
-        for file in found:
-            row = self._rows.rows.get(file.header.file) or row_of(file, self._log)
-            if self._start == "end" and file.header.file not in self._rows.rows:
-                row = as_history(file, row)
+        for row in rows.values():
             self._rows.put(row)
         return self._batch(more=True, begun=self._rows.begin(self._wall()))
+
+    def _make_room(self, found: Collection[JournalFile]) -> int:
+        """Let files rest that have no news, so that others can be held open; how many."""
+        now = self._clock()
+        if now - self._woken_at >= UNCONDITIONALLY:
+            self._woken_at = now
+            self._files.wake()
+        quiet = [each for each in found if not each.deleted and not each.is_final and self._is_quiet(each, now)]
+        self._files.rest(quiet)
+        return len(quiet)
+
+    def _crowd_trouble(self, found: Collection[JournalFile], waiting: int) -> str | None:
+        """What to say where files wait because all that are held open have news."""
+        if any(self._rows.rows[each.header.file].reach >= each.header.last for each in found):
+            return None
+        return f"more than {len(found)} journal files have unread entries: {waiting} more wait until those are read"
+
+    def _is_quiet(self, file: JournalFile, now: float) -> bool:
+        row = self._rows.rows[file.header.file]
+        return row.reach >= file.header.last and (row.read == file.header.last or not self._is_due(file, now))
 
     def _next(self, found: list[JournalFile]) -> bool:
         """Begin a look at the oldest file that has something new; whether there is one."""

@@ -5,7 +5,8 @@ numbers of its first and last entry: so a look costs no journalctl while nothing
 read here have stood at the same bytes since 2012 (https://systemd.io/JOURNAL_FILE_FORMAT).
 
 Files that are not read to their end are kept open: so they are known again when rotation has renamed them, and
-what their headers said last is known when they were deleted. journalctl reads no deleted file, open or not.
+what their headers said last is known when they were deleted. journalctl reads no deleted file, open or not. Where
+there are more than ``HELD``, those without news rest: they are closed until they change.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
 PERSISTENT: Final = Path("/var/log/journal")
 VOLATILE: Final = Path("/run/log/journal")
@@ -147,13 +148,15 @@ def names(folder: Path) -> list[str]:
 class Looked(NamedTuple):
     """What a look found: the files that may have news, and the IDs of all that there are, those held open included.
 
-    ``any_named``: the folders hold a file. ``trouble``: why some could not be looked at.
+    ``any_named``: the folders hold a file. ``trouble``: why some could not be looked at. ``waiting``: how many may
+    have news and could not be held open.
     """
 
     fresh: dict[str, JournalFile]
     there: set[str]
     any_named: bool
     trouble: str | None
+    waiting: int
 
 
 class JournalFiles:
@@ -163,11 +166,14 @@ class JournalFiles:
         self._directory = directory
         self._held: dict[str, JournalFile] = {}
         self._settled: dict[tuple[int, int, int, int], str] = {}
+        self._resting: dict[tuple[int, int, int, int], str] = {}
+        self._waiting: set[str] = set()
 
     def look(self) -> Looked:
         """Look at every file."""
         paths, trouble = self._paths()
         there: set[str] = set()
+        self._waiting = set()
         for path in paths:
             try:
                 file = self._identify(path)
@@ -181,7 +187,29 @@ class JournalFiles:
         # disk before memory: what journald copies meanwhile is then read once, see journal.py
         held = sorted(self._held, key=lambda file: self._held[file].is_volatile)
         fresh = {file: found for file in held if (found := self._fresh(file)) is not None}
-        return Looked(fresh, there | set(fresh), bool(there), trouble)
+        return Looked(fresh, there | set(fresh), bool(there), trouble, len(self._waiting - set(fresh)))
+
+    def every(self) -> Iterator[JournalFile]:
+        """Every file, those that are not held as well: opened for this moment. Raises OSError."""
+        yield from self._held.values()
+        for path in self._paths()[0]:
+            with suppress(FileNotFoundError):
+                opened = open_journal(path) if stat.S_ISREG(os.stat(path).st_mode) else None  # noqa: PTH116 - as below
+                if opened is not None:
+                    try:
+                        if opened.header.file not in self._held:
+                            yield opened
+                    finally:
+                        os.close(opened.descriptor)
+
+    def rest(self, files: Collection[JournalFile]) -> None:
+        """Close files that have no news, to make room for others, until they change or ``wake``."""
+        for file in files:
+            self._let_go(file, self._resting)
+
+    def wake(self) -> None:
+        """Look again at every file that rests."""
+        self._resting.clear()
 
     def folder_trouble(self) -> str | None:
         """Why no file can be found, where that is so; None where there are files, or a folder for them."""
@@ -201,11 +229,17 @@ class JournalFiles:
 
     def settle(self, file: JournalFile) -> None:
         """Let go of a file that was read to its end and is not written to any more."""
-        found = self._held.pop(file.header.file, None)
-        if found is not None:
+        self._let_go(file, self._settled)
+
+    def _let_go(self, file: JournalFile, known_by: dict[tuple[int, int, int, int], str]) -> None:
+        """Close a file that is known by its state from then on. What was written since the look changes its state."""
+        held = self._held.pop(file.header.file, None)
+        if held is not None:
             with suppress(OSError):
-                self._settled[state_of(os.fstat(found.descriptor))] = file.header.file
-                os.close(found.descriptor)
+                found = os.fstat(held.descriptor)
+                if found.st_mtime_ns == held.written:
+                    known_by[state_of(found)] = file.header.file
+                os.close(held.descriptor)
 
     def close(self) -> None:
         """Close every file."""
@@ -227,9 +261,10 @@ class JournalFiles:
     def _identify(self, path: str) -> str | None:
         """The ID of the file at a path, held if it may have news. Raises OSError."""
         found = os.stat(path)  # noqa: PTH116 - one call a file a second
-        settled = self._settled.get(state_of(found))
-        if settled is not None:
-            return settled
+        state = state_of(found)
+        known = self._settled.get(state) or self._resting.get(state)
+        if known is not None:
+            return known
         if not stat.S_ISREG(found.st_mode):
             return None
         for file, held in self._held.items():
@@ -249,6 +284,7 @@ class JournalFiles:
         held = self._held.get(file)
         if held is None:
             if len(self._held) >= HELD:
+                self._waiting.add(file)
                 return False
             self._held[file] = opened
             return True

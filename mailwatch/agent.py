@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 BLOCK: Final = 1 << 18
 BETWEEN_COMMITS: Final = 0.25
+MINUTES: Final = 4096
+"""So many minutes of the log are committed at once at most: a year of a quiet host is half a million of them."""
 CATCHING_UP: Final = 1.0
 """Seconds between commits while there is always more to read: nobody waits for the single line then."""
 POLL: Final = 1.0
@@ -139,7 +141,8 @@ class Agent:
             batch = source.read(BLOCK)
             self._fold(store, delta, batch)
             positions.update(batch.positions)
-            if not batch.more or self._stopping or time.monotonic() >= deadline:
+            full = len(delta.minutes) >= MINUTES
+            if full or not batch.more or self._stopping or time.monotonic() >= deadline:
                 break
         self._behind = batch.more
         self._note_trouble(batch.trouble)

@@ -59,7 +59,9 @@ SUSPENDED: Final = "delivery temporarily suspended: "
 # host mx.example[192.0.2.7] said: 550 5.1.1 … (in reply to RCPT TO command)
 SAID: Final = re.compile(rf"host {HOST} (?:said|refused to talk to me): (?P<reply>.*)", re.DOTALL)
 # SASL authentication failed; server mx.example[192.0.2.7] said: 535 5.7.8 …
-PASSWORD: Final = re.compile(rf"SASL authentication failed; server {HOST} said: (?P<reply>.*)", re.DOTALL)
+PASSWORD: Final = re.compile(
+    rf"SASL (?:\[CACHED\] )?authentication failed; server {HOST} said: (?P<reply>.*)", re.DOTALL
+)
 # connect to mx.example[192.0.2.7]:25: Connection refused      lost connection with mx.example[192.0.2.7] while …
 TALKED_TO: Final = re.compile(
     rf"(?:connect to|lost connection with|conversation with|timed out with|host|"

@@ -72,7 +72,8 @@ CODES: Final = re.compile(r"(?:([2-5][0-9]{2})(?:[ -]|$))?(?:([245]\.[0-9]{1,3}\
 SAID: Final = re.compile(
     r"(?:delivery temporarily suspended: )?"
     r"(?:host [^ \[\]]{0,255}\[[^\[\]]{1,255}\](?::[0-9]{1,5})? (?:said|refused to talk to me)"
-    r"|SASL authentication failed; server [^ \[\]]{0,255}\[[^\[\]]{1,255}\](?::[0-9]{1,5})? said): (.*)",
+    r"|SASL (?:\[CACHED\] )?authentication failed; server [^ \[\]]{0,255}\[[^\[\]]{1,255}\](?::[0-9]{1,5})? said): "
+    r"(.*)",
     re.DOTALL,
 )
 IN_REPLY: Final = re.compile(r" \(in reply to [A-Za-z][A-Za-z -]{0,40}\)$")

@@ -149,6 +149,8 @@ def test_a_followed_log_goes_on_over_its_rotation(tmp_path: Path) -> None:
 
         eventually(hears, within=20, what="it follows")
         log.rename(tmp_path / "mail.log.1")
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)  # without a log for a moment, as between two steps of a rotation
         log.write_text(LINE.format("9998") + LINE.format("9999"))
         eventually(lambda: b"ABCDEF9999" in output.read_bytes(), within=20, what="it follows the new file")
     finally:
@@ -176,3 +178,17 @@ def test_where_the_log_is_the_journal_its_entries_are_events(tmp_path: Path) -> 
     done = mailwatch("events", "--config", config)
     assert (done.returncode, done.stderr) == (0, "")
     assert [event["queue_id"] for event in told(done.stdout)] == [queue_id(number) for number in range(1, 4)]
+
+
+def test_a_full_disk_behind_it_is_told_in_a_line(tmp_path: Path) -> None:
+    log = tmp_path / "mail.log"
+    log.write_text("".join(map(LINE.format, range(10_000))))
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mailwatch", "events", log],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=30,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (1, b"mailwatch: cannot write the events: No space left on device\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from mailwatch.parsers.parsed import Parser
 
 POLL: Final = 1.0
+TROUBLE_AFTER: Final = 5.0
+"""Seconds a followed log may be away."""
 TROUBLED: Final = 1
 """Exit code when a file could not be read, or not to its end; all the others were."""
 
@@ -74,9 +77,12 @@ def written(log: Log, facilities: Collection[int], *, follow: bool) -> Iterator[
     """What is written to a log from now on, over rotations, until an interrupt; else what the journal holds."""
     source = open_log(log, start="end" if follow else "beginning", facilities=facilities)
     with closing(source), closing(wakeup_of(log)) as wakeup:
+        well_at = time.monotonic()
         while True:
             batch = source.read(BLOCK)
-            if batch.trouble is not None:
+            if batch.trouble is None:
+                well_at = time.monotonic()
+            elif not follow or time.monotonic() - well_at >= TROUBLE_AFTER:  # rotation takes a log away for a moment
                 raise Failure(batch.trouble)
             if batch.block:
                 yield batch.block, batch.written_at
@@ -124,6 +130,8 @@ def events(config: Path | None, follow: bool, files: tuple[str, ...]) -> None:  
         raise Failure(str(error), BAD_CONFIG) from error
     if follow and (len(files) > 1 or STANDARD_INPUT in files):
         raise click.UsageError("--follow goes with one file; what comes from a pipe is followed anyway: -")
+    if sys.stdout is None or (STANDARD_INPUT in files and sys.stdin is None):
+        raise Failure("standard input or output is closed: nothing can be read or written there")
     postfix = asked_postfix(options, log_told=bool(files) or options.log.path is not None)
     parser = PARSERS["postfix"](names=syslog_names(options, postfix))
     log = Log(kind="file", path=Path(files[0]).absolute()) if files else own_log(options, postfix)
@@ -141,4 +149,7 @@ def events(config: Path | None, follow: bool, files: tuple[str, ...]) -> None:  
         return
     except KeyboardInterrupt:
         return
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise Failure(f"cannot write the events: {error.strerror or error}") from error
     raise SystemExit(0 if well else TROUBLED)

@@ -34,7 +34,7 @@ ABOUT: Final = re.compile(rf"{PEOPLE}(?: helo=<(.*)>)?")
 ABOUT_BEGINS: Final = re.compile(rf"<{ADDRESS}>|(;)(?= (?:from=<|to=<|proto=|helo=<))")
 TRIES: Final = 16
 """So many places in a reply are looked at for what follows it: a line of them must not take long."""
-PARTS: Final = "header|body|mime-header|nested-header|mime_header|nested_header"
+PARTS: Final = "header|body|mime-error|mime-header|nested-header|mime_header|nested_header"
 
 
 def connect(at: float, origin: Origin, values: Values) -> Event:
@@ -130,7 +130,9 @@ RESTRICTION: Final = Shape(Restriction, rf"({QUEUE_ID}|{NO_QUEUE}): {ACTION}: {S
 PROXIED: Final = Shape(Restriction, rf"(?:({QUEUE_ID}|{NO_QUEUE}): )?(proxy-(?:accept|reject)): {STAGE}: (.*)", proxied)
 CONTENT: Final = Shape(
     Restriction,
-    rf"({QUEUE_ID}): {ACTION}: ({PARTS}) (.*) from (?:{CLIENT}|[a-z]{{1,20}}+);{PEOPLE}(?: helo=<(.*?)>)?(?:: (.*))?",
+    # smtpd puts ? for angle brackets in a HELO name; without them in the pattern, trying each " from " stays linear
+    rf"({QUEUE_ID}): {ACTION}: ({PARTS}) (.*) from (?:{CLIENT}|[a-z]{{1,20}}+);{PEOPLE}"
+    r"(?: helo=<([^<>]*+)>)?(?:: (.*))?",
     content,
 )
 BROKEN_OFF: Final = Shape(
@@ -142,7 +144,7 @@ BROKEN_OFF: Final = Shape(
 MISBEHAVED: Final = Shape(
     ProtocolError,
     rf"(?:({QUEUE_ID}|{NO_QUEUE}): )?(improper command pipelining|too many errors) after "
-    rf"([A-Za-z][A-Za-z-]{{0,40}}+) from {CLIENT}(?:: (.*))?",
+    rf"([A-Za-z][A-Za-z -]{{0,40}}?)(?: \([0-9]{{1,15}} bytes\))? from {CLIENT}(?:: (.*))?",
     misbehaved,
 )
 PASSWORD_REFUSED: Final = Shape(

@@ -40,7 +40,11 @@ def statistics(at: float, origin: Origin, values: Values) -> Event:
 COMPLAINT: Final = Shape(Complaint, rf"(warning|error|fatal|panic): (?:({QUEUE_ID}): )?(.*)", complaint)
 STATISTICS: Final = (
     Shape(Statistics, "statistics: (.*)", statistics),
-    Shape(Statistics, "(cache .{1,300} full cleanup: retained=[0-9]{1,15} dropped=[0-9]{1,15} entries)", statistics),
+    Shape(
+        Statistics,
+        "(cache .{1,300} (?:full|partial) cleanup: retained=[0-9]{1,15} dropped=[0-9]{1,15} entries)",
+        statistics,
+    ),
 )
 TABLE_CHANGED: Final = Shape(Lifecycle, "((table) .{1,300} has changed -- restarting)()", lifecycle)
 LIFECYCLE: Final = (

@@ -57,7 +57,8 @@ UNVERIFIED: Final = rf"(?:(?:server|client) )?certificate (?:peer ?name )?verifi
 SHAPES: Final = (
     Shape(
         Tls,
-        rf"(Anonymous|Untrusted|Trusted|Verified) TLS connection (?:established|reused) (from|to) {RELAY}: "
+        rf"(Anonymous|Untrusted|Trusted|Verified) TLS connection (?:established|reused) (from|to) {RELAY}"
+        r"(?: to [^ :]{1,255}+)?: "  # the name that the client asked for (SNI)
         r"([A-Za-z0-9.]{1,20}) with cipher ([A-Za-z0-9_-]{1,80})(?: (.*))?",
         made_session,
     ),

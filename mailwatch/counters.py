@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
-from mailwatch.cause import CAUSES, CLIENT, LOCAL
+from mailwatch.cause import CAUSES, CLIENT, LOCAL, SIDES
 from mailwatch.event import AGENTS, LEVELS, PROGRAMS, STATUSES
 
 if TYPE_CHECKING:
@@ -104,8 +104,9 @@ COUNTERS: Final[dict[str, CounterDefinition]] = {
         ),
         CounterDefinition(
             name="complaints",
-            text="Warnings, errors, fatals and panics of Postfix's programs, by why.",
-            labels=(("level", LEVELS), ("cause", tuple(CAUSES))),
+            text="Warnings, errors, fatals and panics of Postfix's programs, by why and on whose side.",
+            labels=(("level", LEVELS), ("cause", tuple(CAUSES)), ("scope", SIDES)),
+            only=can_fail_so,
         ),
         CounterDefinition(
             name="messages_expired_by_cause",

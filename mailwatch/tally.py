@@ -295,7 +295,7 @@ def _complained(delta: Delta, event: Complaint, known: Known, tell: Tell, judge:
     cause = judge(event)
     if cause is None:
         return
-    tell(("complaints", (event.level, cause.name)))
+    tell(("complaints", (event.level, cause.name, cause.scope)))
     if cause.name == UNKNOWN:
         _sample(delta, LOCAL, event.at, event.text)
 

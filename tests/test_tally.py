@@ -261,7 +261,7 @@ def test_rejects_and_warnings_are_counted_by_cause_besides_their_kind() -> None:
         ("log_events", ("warning",)): 1,
         ("rejects", ("client-refused",)): 2,
         ("rejects", ("client-abuse",)): 1,
-        ("complaints", ("warning", "unknown")): 1,
+        ("complaints", ("warning", "unknown", "local")): 1,
     }
 
 
@@ -278,7 +278,7 @@ def test_a_flood_of_what_no_rule_knows_is_bounded() -> None:
     delta = judged(*(WARNED.format(f"{name} " + "x" * 1000) for name in names))
     assert len(delta.unknown) == 64
     assert max(len(sample.text) for sample in delta.unknown.values()) == 300
-    assert delta.totals()["complaints", ("warning", "unknown")] == 600
+    assert delta.totals()["complaints", ("warning", "unknown", "local")] == 600
 
 
 def test_a_cause_that_cannot_be_of_a_delivery_is_counted_as_unknown() -> None:

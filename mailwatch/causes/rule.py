@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LAYERS: Final = (
-    "local", "client", "provider", "sasl", "tls", "dns", "connection", "postfix", "keywords", "enhanced", "code",
+    "local", "client", "provider", "sasl", "tls", "dns", "connection", "verdict", "keywords", "enhanced", "code",
 )  # fmt: skip
 """The order of deciding: text beats code, and the closer a text's origin is known the more it means."""
 SILENT: Final = re2.Options()

@@ -44,7 +44,7 @@ def evaluate(view: View, options: QueueGrowing, /) -> list[Firing]:
                 since=before[0].at if grown else sample.at,
                 count=now,
                 oldest=oldest(sample),
-                evidence={"before": str(then), "minutes": f"{(sample.at - before[0].at) / 60:.0f}"},
+                evidence={"before": str(then), "now": str(now), "minutes": f"{(sample.at - before[0].at) / 60:.0f}"},
             )
     if found is None:
         return [] if told_whole(newest) else unknown(NAME, view.now)

@@ -88,10 +88,17 @@ def _failing(cause: str) -> Callable[[Series], bool]:
     return lambda series: series[0] == "delivery_failures" and series[1][1:] == (cause, RELAY)
 
 
+def _name(relay: str | None) -> str:
+    """The host in ``[smtp.example.net]:587``."""
+    if not relay:
+        return "the relay"
+    return relay[1:].partition("]")[0] if relay.startswith("[") else relay.partition(":")[0]
+
+
 def _firing(view: View, options: RelayFailing, cause: str, seen: Seen, judged: tuple[str, int, str]) -> Firing:
     severity, wait, level = judged
     share = percent(seen.failures, view.attempts(SHARE, remote=True).total())
-    evidence = {"relay": view.history.site.relay or "the relay"}
+    evidence = {"relay": _name(view.history.site.relay)}
     if not seen.nothing_passes:
         evidence["percent"] = f"{share:.0f}"
     return Firing(

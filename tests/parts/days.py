@@ -120,9 +120,12 @@ class Day:
 
     def sampled(self) -> None:
         """A sample of the queue each minute."""
+        ordinary = 40
         for minute in range(DAY):
             at = BEGIN + minute * 60 + 30.0
-            waiting = self.random.randrange(20, 60)
+            if self.at(minute):  # a queue that changes is logged
+                ordinary = self.random.randrange(20, 60)
+            waiting = ordinary
             up: bool | None = not any(first <= minute < last for first, last in self.down)
             for first, last, more in self.growth:
                 waiting += more * (min(minute, last) - first) if first <= minute else 0

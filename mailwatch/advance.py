@@ -114,12 +114,12 @@ def _grade(alert: Alert | None, firing: Firing | None) -> int:
 
 def _muted(key: AlertKey, grade: int, view: View, terms: Terms, sources: Mapping[tuple[str, str], int]) -> str | None:
     """Why nothing may be told of an alert now."""
-    if view.now < terms.page_from:
-        return OLD
     if silenced(key, terms.silences, view.now) is not None:
         return SILENCED
     if inhibited_by(key[0], key[1], grade, sources) is not None:
         return INHIBITED
+    if view.now < terms.page_from:
+        return OLD
     if key[0] in ABSENCE and 0 <= view.running_for() < terms.options.alerts.grace_seconds:
         return STARTING
     return None

@@ -36,6 +36,8 @@ RESOLVED: Final = "resolved"
 GRADES: Final = {"info": 0, "security": 1, "warn": 1, "page": 2}
 LONGEST_CLEAR: Final = 3600
 """Seconds: however often it has come back, so long over is over."""
+REMEMBERED: Final = 35 * 86400
+"""Seconds for which an alert that is over is remembered: longer than a message waits, so that no key is used twice."""
 
 LASTED, WELL_AGAIN, UNMUTED, WORSE, UNDELIVERED, REMINDER_DUE = (
     "lasted", "well-again", "no-longer-muted", "worse", "not-delivered", "reminder-due",
@@ -76,6 +78,7 @@ class Alert:
     number: int = 0
     clear_since: float | None = None
     ended_at: float | None = None
+    last_ended_at: float | None = None
     muted: str | None = None
     undelivered: bool = False
     acknowledged_by: str | None = None
@@ -134,6 +137,11 @@ class Notice:
     escalate: bool = False
 
     @property
+    def severity(self) -> str:
+        """How bad it is to who reads it: what is over before it was told pages nobody."""
+        return "info" if self.reason == OVER_BEFORE_TOLD else self.alert.severity
+
+    @property
     def episode_key(self) -> str:
         """The same for all notices of one episode: what a service that resolves goes by."""
         alert = self.alert
@@ -162,7 +170,7 @@ def decide(
     alert = None if previous is None else _rebased(previous, now)
     if alert is None or alert.state == RESOLVED:
         if firing is None or firing.level != "raise":
-            return _still_nothing(alert, now, options)
+            return _still_nothing(alert, now)
         alert = _begun(firing, now, alert, options)
     if firing is None:
         return _absent(alert, now, options, muted, ahead)
@@ -187,11 +195,11 @@ def _rebased(alert: Alert, now: float) -> Alert:
     )
 
 
-def _still_nothing(alert: Alert | None, now: float, options: Options) -> Decision:
+def _still_nothing(alert: Alert | None, now: float) -> Decision:
     if alert is None:
         return Decision(action="hold", reason=NOTHING, alert=None)
     ended = alert.decided_at if alert.ended_at is None else alert.ended_at
-    if now - ended >= max(options.alerts.flap_seconds, options.alerts.aftermath_seconds):
+    if now - ended >= REMEMBERED:
         return Decision(action="forget", reason=FORGOTTEN, alert=None)
     return Decision(action="hold", reason=OVER, alert=alert)
 
@@ -216,6 +224,7 @@ def _begun(firing: Firing, now: float, before: Alert | None, options: Options) -
         began_at=since,
         decided_at=now,
         flaps=flaps,
+        last_ended_at=None if before is None else before.ended_at,
         for_seconds=firing.for_seconds,
     )
 
@@ -227,14 +236,16 @@ def _seen(alert: Alert, firing: Firing, now: float) -> Alert:
     alert = replace(alert, decided_at=now, clear_since=None)
     if firing.level != "raise":
         return alert
-    worse = GRADES.get(firing.severity, 0) > GRADES.get(alert.severity, 0)
+    before, after = GRADES.get(alert.severity, 0), GRADES.get(firing.severity, 0)
     counts = [count for count in (alert.count, firing.count) if count is not None]
     return replace(
         alert,
-        severity=firing.severity if worse or not alert.told else alert.severity,
+        severity=firing.severity if after > before or not alert.told else alert.severity,
+        began_at=alert.began_at if alert.told else min(alert.began_at, firing.since),
         count=max(counts, default=None),
         oldest=firing.oldest if firing.oldest is not None else alert.oldest,
-        evidence=dict(firing.evidence),
+        # what was worst is what it is told to have been
+        evidence=dict(firing.evidence) if after >= before else alert.evidence,
         for_seconds=firing.for_seconds,
     )
 
@@ -260,8 +271,23 @@ def _below(alert: Alert, now: float, options: Options) -> Decision:
     """Of a pending alert that fell below its threshold: for a while it may come back, then it did not last."""
     since = now if alert.clear_since is None else alert.clear_since
     if now - since >= _clear_seconds(alert, options):
-        return Decision(action="forget", reason=DID_NOT_LAST, alert=None)
+        return _gone(alert)
     return _hold(alert, BELOW_RAISE)
+
+
+def _gone(alert: Alert) -> Decision:
+    """A pending alert that did not last; the episode before it is still remembered."""
+    if alert.last_ended_at is None:
+        return Decision(action="forget", reason=DID_NOT_LAST, alert=None)
+    before = replace(
+        alert,
+        state=RESOLVED,
+        ended_at=alert.last_ended_at,
+        clear_since=None,
+        flaps=max(0, alert.flaps - 1),
+        reason=DID_NOT_LAST,
+    )
+    return Decision(action="forget", reason=DID_NOT_LAST, alert=before)
 
 
 def _tell(alert: Alert, was_muted: str | None, now: float, options: Options) -> Decision:
@@ -283,7 +309,7 @@ def _tell(alert: Alert, was_muted: str | None, now: float, options: Options) -> 
 def _absent(alert: Alert, now: float, options: Options, muted: str | None, ahead: float) -> Decision:
     """Of an alert that does not fire: whether that is its end."""
     if alert.state == PENDING:
-        return Decision(action="forget", reason=DID_NOT_LAST, alert=None)
+        return _gone(alert)
     since = now if alert.clear_since is None else alert.clear_since
     alert = replace(alert, decided_at=now, clear_since=since)
     if now + ahead - since < _clear_seconds(alert, options):
@@ -295,7 +321,7 @@ def _absent(alert: Alert, now: float, options: Options, muted: str | None, ahead
     if why in (SILENCED, INHIBITED):
         return Decision(action="resolve", reason=NEVER_TOLD, alert=replace(alert, reason=NEVER_TOLD))
     # it was not told while it lasted, for it was found too late: that it was is still worth a line
-    return _notify(replace(alert, severity="info"), now, "resolved", OVER_BEFORE_TOLD, action="resolve")
+    return _notify(alert, now, "resolved", OVER_BEFORE_TOLD, action="resolve")
 
 
 def _hold(alert: Alert, reason: str) -> Decision:

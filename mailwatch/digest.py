@@ -32,7 +32,7 @@ def merged(notices: Sequence[Notice]) -> list[Notice]:
         newest.values(),
         key=lambda each: (
             each.kind == "resolved",
-            -GRADES.get(each.alert.severity, 0),
+            -GRADES.get(each.severity, 0),
             each.alert.began_at,
             each.alert.key,
         ),
@@ -58,7 +58,7 @@ def digest(notices: Sequence[Notice], paper: Stationery) -> Notification | None:
         rule=worst.alert.rule,
         cause=worst.alert.cause,
         scope=worst.alert.scope,
-        severity=worst.alert.severity,
+        severity=worst.severity,
         host=paper.host,
         subject=subject,
         text=plain(subject, rows),
@@ -90,4 +90,4 @@ def _paragraph(notice: Notice, paper: Stationery) -> list[Row]:
     begun = clock(alert.began_at, notice.at, paper.zone)
     if notice.kind == "resolved":
         return [Row(f"{begun} to {clock(alert.ended_at or notice.at, notice.at, paper.zone)}", f"over: {said}")]
-    return [Row(f"since {begun}", f"{alert.severity}: {said}"), Row("do next", advice_on(alert.cause, paper).fix)]
+    return [Row(f"since {begun}", f"{notice.severity}: {said}"), Row("do next", advice_on(alert.cause, paper).fix)]

@@ -43,9 +43,9 @@ class Firing:
     for_seconds: int | None = None
 
 
-def unknown(rule: str, at: float) -> list[Firing]:
-    """Nothing can be told by this rule now."""
-    return [Firing(rule=rule, cause=ANY, scope=ANY, severity="info", level=UNKNOWN, since=at)]
+def unknown(rule: str, at: float, cause: str = ANY, scope: str = ANY) -> list[Firing]:
+    """Nothing can be told by this rule now, or nothing of one cause."""
+    return [Firing(rule=rule, cause=cause, scope=scope, severity="info", level=UNKNOWN, since=at)]
 
 
 def percent(part: int, whole: int) -> float:

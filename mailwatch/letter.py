@@ -118,7 +118,7 @@ def written(notice: Notice, paper: Stationery) -> Notification:
         rule=alert.rule,
         cause=alert.cause,
         scope=alert.scope,
-        severity=alert.severity,
+        severity=notice.severity,
         host=paper.host,
         subject=subject,
         text=plain(subject, rows),
@@ -154,7 +154,7 @@ def rows_of(notice: Notice, paper: Stationery) -> list[Row]:
     """What the letter says, line by line."""
     alert = notice.alert
     advice = advice_on(alert.cause, paper)
-    rows = [Row("severity", alert.severity), *_times(notice, paper.zone)]
+    rows = [Row("severity", notice.severity), *_times(notice, paper.zone)]
     if alert.count is not None:
         rows.append(Row("how many", _how_many(alert)))
     if alert.oldest is not None:

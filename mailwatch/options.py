@@ -165,7 +165,6 @@ class LogSilent(RuleOptions):
     """The log says nothing while mail moves, or lines of it are missing."""
 
     for_seconds: int = _number(300, "so long it must hold before it is told")
-    raise_seconds: int = _number(600, "so long without a line, while the queue moves", least=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,7 +45,7 @@ class Sums:
     def add(self, minutes: Mapping[int, Mapping[Series, int]]) -> None:
         """Count more: what a stretch of log added."""
         for minute, counted in minutes.items():
-            watched = {series: number for series, number in counted.items() if series[0] in WATCHED}
+            watched = {series: number for series, number in counted.items() if number > 0 and series[0] in WATCHED}
             if not watched:
                 continue
             self.minutes.setdefault(minute, Counter()).update(watched)
@@ -99,7 +99,10 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """All that views are cut from. ``samples`` are in order of time; ``streaks`` are as of ``streaks_at``.
+    """All that views are cut from.
+
+    ``samples`` are in order of time, ``probes`` the last of each name and instance, ``streaks`` as of ``streaks_at``.
+
 
     ``last_seen`` has, by counter, when it last grew (seconds, to the event, not to the minute); it may lack any.
     """
@@ -108,7 +111,7 @@ class History:
     sums: Sums
     started_at: float
     samples: Sequence[QueueSample] = ()
-    probes: Mapping[str, Probe] = field(default_factory=dict)
+    probes: Sequence[Probe] = ()
     streaks: Mapping[Subject, Streak] = field(default_factory=dict)
     streaks_at: float = math.inf
     last_seen: Mapping[str, float] = field(default_factory=dict)
@@ -222,10 +225,9 @@ class View:
         """The newest fresh sample of each instance."""
         return list({sample.instance: sample for sample in self.samples(FRESH)}.values())
 
-    def probe(self, name: str) -> Probe | None:
-        """What a probe last found, where that was not after this view."""
-        found = self.history.probes.get(name)
-        return found if found is not None and found.at <= self.now else None
+    def probes(self, name: str) -> list[Probe]:
+        """What a probe last found, for each instance, where that was not after this view."""
+        return [each for each in self.history.probes if each.name == name and each.at <= self.now]
 
     def running_for(self) -> float:
         """Seconds since the start; below zero for what is looked at afterwards."""

@@ -21,6 +21,8 @@ LONG: Final = 9000
 DISK_FULL: Final = "disk-full"
 DISK: Final = "disk"
 """The name of the probe that looks at the disk of the queue."""
+FRESH: Final = 300
+"""Seconds for which a look at the disk says how it is now."""
 
 
 class Patience(NamedTuple):
@@ -50,8 +52,7 @@ def evaluate(view: View, options: LocalFault, /) -> list[Firing]:
     """A firing for each cause on this host that is not over."""
     recent, long = _said(view, options.window_seconds), _said(view, LONG)
     causes = {cause for cause in long if LOCAL in CAUSES.get(cause, ()) and cause not in ELSEWHERE}
-    disk = view.probe(DISK)
-    if disk is not None and disk.success is not True:
+    if any(probe.success is not True for probe in view.probes(DISK)):
         causes.add(DISK_FULL)
     found = []
     for cause in sorted(causes):
@@ -75,14 +76,21 @@ def _said(view: View, seconds: int) -> dict[str, int]:
 
 def _judged(view: View, options: LocalFault, cause: str, said: int) -> Firing | None:
     least, wait = _patience(cause, options)
-    disk = view.probe(DISK) if cause == DISK_FULL else None
-    if disk is not None and disk.success is False:
-        return _firing(view, options, cause, (said, disk.at, RAISE, wait))
-    if disk is not None and disk.success is True and view.now - disk.at < 300 and not _said(view, 60).get(cause):  # noqa: PLR2004 - a fresh look
+    disks = view.probes(DISK) if cause == DISK_FULL else []
+    full = [probe for probe in disks if probe.success is False]
+    if full:
+        # the line and the look confirm each other
+        since = min(full[0].at, _began(view, cause, options.window_seconds)) if said else full[0].at
+        return _firing(view, options, cause, (said, since, RAISE, wait), full[0].trouble)
+    if (
+        disks
+        and all(probe.success and view.now - probe.at < FRESH for probe in disks)
+        and not _said(view, 60).get(cause)
+    ):
         return None
     if said >= least:
         return _firing(view, options, cause, (said, _began(view, cause, options.window_seconds), RAISE, wait))
-    if said or (disk is not None and disk.success is None) or not _taken_up(view, cause):
+    if said or any(probe.success is None for probe in disks) or not _taken_up(view, cause):
         return _firing(view, options, cause, (said, view.now, HOLD, wait))
     return None
 
@@ -123,9 +131,10 @@ def _taken_up(view: View, cause: str) -> bool:
     return False
 
 
-def _firing(view: View, options: LocalFault, cause: str, judged: tuple[int, float, str, int]) -> Firing:
+def _firing(
+    view: View, options: LocalFault, cause: str, judged: tuple[int, float, str, int], trouble: str | None = None
+) -> Firing:
     said, since, level, wait = judged
-    disk = view.probe(DISK) if cause == DISK_FULL else None
     return Firing(
         rule=NAME,
         cause=cause,
@@ -134,6 +143,6 @@ def _firing(view: View, options: LocalFault, cause: str, judged: tuple[int, floa
         level=RAISE if level == RAISE else HOLD,
         since=min(since, view.now),
         count=said or None,
-        evidence={"trouble": disk.trouble} if disk is not None and disk.trouble else {},
+        evidence={"trouble": trouble} if trouble else {},
         for_seconds=wait,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.firing import RAISE, Firing
+from mailwatch.rules.postfix_down import seen
 
 if TYPE_CHECKING:
     from mailwatch.options import OwnHealth
@@ -18,7 +19,9 @@ NAME: Final = "own_health"
 GRAVE: Final = {"log": "log-unreadable", "state": "state-unwritable"}
 """Probes without which nothing is seen, or remembered."""
 ELSEWHERE: Final = frozenset({"disk", "postfix"})
-"""Probes whose no is told by a rule of its own."""
+"""Probes whose no is told by a rule of its own; that nobody could tell is told here."""
+LEFT_OUT: Final = frozenset({"log-moving"})
+"""Cannot be told before the first line, or where the queue cannot be read: that is told already."""
 
 
 def evaluate(view: View, options: OwnHealth, /) -> list[Firing]:
@@ -27,8 +30,10 @@ def evaluate(view: View, options: OwnHealth, /) -> list[Firing]:
         return []
     failing = [
         probe
-        for probe in view.history.probes.values()
-        if probe.at <= view.now and (probe.success is None or (probe.success is False and probe.name not in ELSEWHERE))
+        for probe in view.history.probes
+        if probe.at <= view.now
+        and probe.name not in LEFT_OUT
+        and (probe.success is None or (probe.success is False and probe.name not in ELSEWHERE))
     ]
     found = [
         _firing(options, GRAVE[probe.name], [probe], ("page", options.for_seconds))
@@ -60,10 +65,11 @@ def _firing(options: OwnHealth, cause: str, probes: list[Probe], grade: tuple[st
 
 def _blind(view: View, options: OwnHealth) -> list[Firing]:
     """Nobody knows whether Postfix runs: there is no sample of the queue, or it says so."""
-    newest = view.instances()
-    if (newest and all(sample.up is not None for sample in newest)) or view.running_for() < options.probe_seconds:
+    newest = seen(view)
+    known = bool(newest) and all(each.up is not None for each in newest.values())
+    if known or view.running_for() < options.probe_seconds:
         return []
-    trouble = next((sample.trouble for sample in newest if sample.trouble), None)
+    trouble = next((each.trouble for each in newest.values() if each.trouble), None)
     return [
         Firing(
             rule=NAME,

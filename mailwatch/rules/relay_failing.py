@@ -61,10 +61,9 @@ def _judged(view: View, options: RelayFailing, cause: str) -> Firing | None:
     attempts = view.attempts(SHARE, remote=True).total()
     share = percent(failed, attempts)
     seen = Seen(failed, view.now, nothing_passes=False)
-    if attempts >= options.min_attempts and share >= options.raise_percent:
-        return _firing(view, options, cause, seen, ("warn", options.slow_seconds, RAISE))
     if share >= options.clear_percent and view.failures(SOON)[cause, RELAY]:
-        return _firing(view, options, cause, seen, ("warn", options.slow_seconds, HOLD))
+        raised = attempts >= options.min_attempts and share >= options.raise_percent
+        return _firing(view, options, cause, seen, ("warn", options.slow_seconds, RAISE if raised else HOLD))
     if not view.delivered_since(_failing(cause), LONG):
         return _firing(view, options, cause, seen, ("warn", options.slow_seconds, HOLD))
     return None

@@ -35,7 +35,7 @@ class Day:
     per_minute: float = 20.0
     minutes: dict[int, Counter[Series]] = field(default_factory=dict)
     samples: list[QueueSample] = field(default_factory=list)
-    probes: dict[str, Probe] = field(default_factory=dict)
+    probes: list[Probe] = field(default_factory=list)
     down: list[tuple[int, int]] = field(default_factory=list)
     growth: list[tuple[int, int, int]] = field(default_factory=list)
 
@@ -128,9 +128,15 @@ class Day:
             waiting = ordinary
             up: bool | None = not any(first <= minute < last for first, last in self.down)
             for first, last, more in self.growth:
-                waiting += more * (min(minute, last) - first) if first <= minute else 0
+                if first <= minute:  # and it drains as fast as it grew
+                    waiting += more * max(0, min(minute, last) - first - max(0, minute - last))
             state = QueueState(
-                messages=waiting, recipients=waiting, bytes=waiting * 4000, oldest_arrival=at - 3600, by_cause={}
+                messages=waiting,
+                recipients=waiting,
+                bytes=waiting * 4000,
+                oldest_arrival=at - 3600,
+                newest_arrival=at,
+                by_cause={},
             )
             self.samples.append(
                 QueueSample(

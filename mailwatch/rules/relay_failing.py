@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from mailwatch.counters import Series
     from mailwatch.options import RelayFailing
+    from mailwatch.streak import Streak
     from mailwatch.view import View
 
 NAME: Final = "relay_failing"
@@ -41,9 +42,15 @@ class Seen(NamedTuple):
 def evaluate(view: View, options: RelayFailing, /) -> list[Firing]:
     """A firing for each cause at the relay that is not over."""
     told = {subject for subject in view.failures(LONG) if subject[1] == RELAY}
-    told |= {subject for subject in view.history.streaks if subject[1] == RELAY and view.streak(subject)}
+    told |= {subject for subject in view.history.streaks if subject[1] == RELAY and _streak(view, subject[0])}
     found = [_judged(view, options, cause) for cause, _ in sorted(told) if _counts(view, cause)]
     return [each for each in found if each is not None]
+
+
+def _streak(view: View, cause: str) -> Streak | None:
+    """Failures in a row, unless Postfix would long have tried again."""
+    streak = view.streak((cause, RELAY))
+    return None if streak is None or view.now - streak.last_at > LONG else streak
 
 
 def _counts(view: View, cause: str) -> bool:
@@ -71,8 +78,8 @@ def _judged(view: View, options: RelayFailing, cause: str) -> Firing | None:
 
 def _outage(view: View, options: RelayFailing, cause: str) -> Seen | None:
     """Nothing passes: failures in a row, or a stretch with nothing but failures."""
-    streak = view.streak((cause, RELAY))
-    if streak is not None and view.now - streak.last_at <= LONG:
+    streak = _streak(view, cause)
+    if streak is not None:
         lonely = streak.failures >= AGAIN and streak.last_at - streak.first_at >= LONELY
         if streak.failures >= options.min_failures or lonely:
             return Seen(streak.failures, streak.first_at, nothing_passes=True)

@@ -6,6 +6,7 @@ A mistake names the key, what was expected and what was found, and a key that ma
 from __future__ import annotations
 
 import difflib
+import sys
 import tomllib
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -62,6 +63,8 @@ class _Reader:
                     f"{prefix}{name}: expected {' or '.join(choices)}, found {value!r}{suggestion(str(value), choices)}"
                 )
             if len(self.mistakes) == before:
+                self.bounds(value, each.metadata, prefix + name)
+            if len(self.mistakes) == before:
                 read[name] = value
         return kind(**read)
 
@@ -78,6 +81,12 @@ class _Reader:
         if hint is Path:
             return self.path(value, key)
         return value if self.typed(hint, value, key) else None
+
+    def bounds(self, value: Any, metadata: Any, key: str) -> None:
+        """A mistake for a number that is too small or too large."""
+        least, most = metadata.get("least"), metadata.get("most")
+        if (least is not None and value < least) or (most is not None and value > most):
+            self.mistakes.append(f"{key}: expected a number from {least} to {most}, found {value}")
 
     def path(self, value: Any, key: str) -> Path | None:
         """A path; relative ones mean something else in each working directory, so only ``olddir`` may be one."""
@@ -119,7 +128,7 @@ def parse(text: str, path: Path | None = None) -> Options:
         raise ConfigError(path, [f"not valid TOML: {error}"]) from error
     reader = _Reader([])
     options: Options = reader.table(Options, values)
-    CHECKS: tuple[Callable[[Options], str | None], ...] = (_listen, _one_log)  # noqa: N806
+    CHECKS: tuple[Callable[[Options], str | None], ...] = (_listen, _one_log, _thresholds)  # noqa: N806
     reader.mistakes += [mistake for mistake in (check(options) for check in CHECKS) if mistake]
     if reader.mistakes:
         raise ConfigError(path, reader.mistakes)
@@ -137,6 +146,22 @@ def _listen(options: Options) -> str | None:
 def _one_log(options: Options) -> str | None:
     if options.log.source == "journal" and options.log.path is not None:
         return 'log.path: not read while log.source is "journal": remove one of the two'
+    return None
+
+
+def _thresholds(options: Options) -> str | None:
+    """Between the two thresholds an alert stays as it is; the other way round it would come and go."""
+    pairs = (
+        ("clear_percent", "raise_percent"),
+        ("raise_percent", "page_percent"),
+        ("clear_age_seconds", "raise_seconds"),
+    )
+    for rule in fields(options.rules):
+        found = getattr(options.rules, rule.name)
+        for low, high in pairs:
+            below, above = getattr(found, low, 0), getattr(found, high, sys.maxsize)
+            if below > above:
+                return f"rules.{rule.name}.{low}: expected at most {high} ({above}), found {below}"
     return None
 
 

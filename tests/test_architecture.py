@@ -6,12 +6,15 @@ import ast
 import importlib
 import re
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import click
 import pytest
 
 from mailwatch.commands import COMMANDS, main
+from mailwatch.options import RulesOptions
+from mailwatch.rules import ABSENCE, RULES
 
 HOUSE = Path(__file__).parent.parent / "mailwatch"
 FILES = sorted(HOUSE.rglob("*.py"))
@@ -21,10 +24,11 @@ LEVELS: dict[str, int] = {
     "commands": 7,
     "agent": 6, "web": 6,
     "config": 5, "metrics": 5, "discovery": 5, "pulse": 4, "refusals": 3,
-    "sources": 4, "store": 4,
-    "database": 3, "parsers": 3, "tally": 3, "causes": 3,
-    "counters": 2, "delays": 2, "record": 2, "schema": 2,
-    "event": 1, "options": 1, "cause": 1,
+    "advance": 5, "digest": 5,
+    "sources": 4, "store": 4, "rules": 4, "inhibition": 4, "letter": 4,
+    "database": 3, "parsers": 3, "tally": 3, "causes": 3, "view": 3, "alert": 3,
+    "counters": 2, "delays": 2, "record": 2, "schema": 2, "streak": 2, "ration": 2, "headline": 2,
+    "event": 1, "options": 1, "cause": 1, "sample": 1, "notification": 1, "firing": 1, "masking": 1,
 }  # fmt: skip
 PURE = (
     "parsers",
@@ -39,6 +43,20 @@ PURE = (
     "schema",
     "pulse",
     "refusals",
+    "sample",
+    "notification",
+    "firing",
+    "streak",
+    "view",
+    "rules",
+    "alert",
+    "inhibition",
+    "advance",
+    "ration",
+    "masking",
+    "headline",
+    "letter",
+    "digest",
 )
 IMPURE_MODULES = {"os", "socket", "subprocess", "sqlite3", "time", "threading", "logging", "random", "shutil", "tempfile",
                   "urllib", "http", "asyncio", "select", "signal", "io", "fcntl"}  # fmt: skip
@@ -104,6 +122,16 @@ def test_a_registry_names_everything_in_its_folder(folder: str) -> None:
     named = {made.__name__ for made in registered.values()}
     for stem, made in entries:
         assert made in named, f"{folder}/__init__.py does not name {made} of {stem}.py"
+
+
+def test_the_registry_of_rules_names_every_rule_and_its_options() -> None:
+    rules = {file.stem: file for file in (HOUSE / "rules").glob("*.py") if "\ndef evaluate(" in file.read_text()}
+    for name in rules:
+        made = importlib.import_module(f"mailwatch.rules.{name}")
+        assert RULES.get(made.NAME) is made.evaluate, f"rules/__init__.py does not name evaluate of {name}.py"
+        assert name == made.NAME
+    assert set(RULES) == set(rules) == {each.name for each in fields(RulesOptions)}
+    assert set(RULES) >= ABSENCE
 
 
 def test_the_registry_of_commands_names_every_command_and_its_file() -> None:

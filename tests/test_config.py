@@ -25,6 +25,10 @@ BAD: dict[str, tuple[str, str]] = {
     "an address without a port": ("listen = 'localhost'", "listen: expected ADDRESS:PORT, found 'localhost'"),
     "a port too high": ("listen = '127.0.0.1:70000'", "listen: expected ADDRESS:PORT, found '127.0.0.1:70000'"),
     "an IPv6 address without brackets": ("listen = '::1:10154'", "listen: expected [ADDRESS]:PORT around an IPv6 address, found '::1:10154'"),
+    "a number that is too large": ("[rules.deferred_share]\nraise_percent = 140", "rules.deferred_share.raise_percent: expected a number from 1 to 100, found 140"),
+    "a rule that there is not": ("[rules.relay_faling]\nenabled = false", "rules.relay_faling: unknown key (did you mean relay_failing?). See README, Configuration."),
+    "thresholds the wrong way round": ("[rules.bounced_share]\nraise_percent = 5", "rules.bounced_share.clear_percent: expected at most raise_percent (5), found 10"),
+    "a severity that there is not": ("[rules.no_delivery]\nseverity = 'pages'", "rules.no_delivery.severity: expected page or warn or info or security, found 'pages' (did you mean page?)"),
     "no TOML": ("listen = ", "not valid TOML: Invalid value (at end of document)"),
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ from mailwatch.commands import COMMANDS, main
 from mailwatch.config import parse
 from mailwatch.counters import GAPS
 from mailwatch.metrics import counters, delays, gauges, refused
-from mailwatch.options import Options
+from mailwatch.options import Options, RulesOptions
 from mailwatch.pulse import Pulse, Seen
 from mailwatch.refusals import REASONS, Refusals
 from mailwatch.store import Snapshot
@@ -50,11 +50,22 @@ def test_every_command_and_option_is_in_it(name: str) -> None:
         assert f"`{parameter.opts[0]}" in README, parameter.opts[0]
 
 
-@pytest.mark.parametrize("key", keys(Options))
+@pytest.mark.parametrize("key", [key for key in keys(Options) if not key.startswith("rules.")])
 def test_every_key_is_in_the_sample_configuration(key: str) -> None:
     table, _, name = key.rpartition(".")
     section = SAMPLE.partition(f"[{table}]\n")[2].partition("\n[")[0] if table else SAMPLE.partition("\n[")[0]
     assert re.search(rf"(?m)^# .+\n{name} = ", section), f"{key} is not in the sample with a comment above it"
+
+
+@pytest.mark.parametrize("rule", [each.name for each in fields(RulesOptions)])
+def test_every_rule_is_in_the_table_with_its_keys_and_defaults(rule: str) -> None:
+    options = getattr(RulesOptions(), rule)
+    row = next(line for line in README.splitlines() if line.startswith(f"| `{rule}` |"))
+    shown = dict(re.findall(r"`([a-z_]+_(?:seconds|percent|failures|attempts|messages|count))` ([0-9]+)", row))
+    named = {each.name: getattr(options, each.name) for each in fields(options)}
+    assert {"clear_seconds": 300} | {name: int(value) for name, value in shown.items()} == {
+        name: value for name, value in named.items() if name not in ("enabled", "severity")
+    }
 
 
 def test_the_sample_configuration_loads() -> None:

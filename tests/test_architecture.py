@@ -11,7 +11,10 @@ from pathlib import Path
 import click
 import pytest
 
+from mailwatch.channels import CHANNELS
+from mailwatch.channels.kinds import MAY_HAVE, NEEDS
 from mailwatch.commands import COMMANDS, main
+from mailwatch.options import CHANNEL_TYPES
 
 HOUSE = Path(__file__).parent.parent / "mailwatch"
 FILES = sorted(HOUSE.rglob("*.py"))
@@ -21,10 +24,10 @@ LEVELS: dict[str, int] = {
     "commands": 7,
     "agent": 6, "web": 6,
     "config": 5, "metrics": 5, "discovery": 5, "pulse": 4, "refusals": 3,
-    "sources": 4, "store": 4,
-    "database": 3, "parsers": 3, "tally": 3, "causes": 3,
+    "sources": 4, "store": 4, "channels": 4,
+    "watchdog": 3, "database": 3, "parsers": 3, "tally": 3, "causes": 3,
     "counters": 2, "delays": 2, "record": 2, "schema": 2,
-    "event": 1, "options": 1, "cause": 1,
+    "event": 1, "options": 1, "cause": 1, "notification": 1,
 }  # fmt: skip
 PURE = (
     "parsers",
@@ -35,6 +38,7 @@ PURE = (
     "delays",
     "record",
     "event",
+    "notification",
     "options",
     "schema",
     "pulse",
@@ -86,7 +90,9 @@ def test_a_pure_file_does_no_input_or_output_and_asks_no_clock(file: Path) -> No
             assert called not in IMPURE_CALLS, f"{file.name}:{node.lineno} calls {called}"
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if room(file) in ("event", "options", "cause")], ids=name)
+@pytest.mark.parametrize(
+    "file", [file for file in FILES if room(file) in ("event", "options", "cause", "notification")], ids=name
+)
 def test_the_words_need_nothing_but_the_standard_library(file: Path) -> None:
     assert {imported.split(".")[0] for imported in imports(file)} <= set(sys.stdlib_module_names)
 
@@ -104,6 +110,13 @@ def test_a_registry_names_everything_in_its_folder(folder: str) -> None:
     named = {made.__name__ for made in registered.values()}
     for stem, made in entries:
         assert made in named, f"{folder}/__init__.py does not name {made} of {stem}.py"
+
+
+def test_the_registry_of_channels_names_every_file_with_a_sender_and_every_type() -> None:
+    files = [file for file in (HOUSE / "channels").glob("*.py") if "\ndef send(" in file.read_text()]
+    assert {f"mailwatch.channels.{file.stem}" for file in files} == set(CHANNELS.values())
+    assert tuple(CHANNELS) == CHANNEL_TYPES
+    assert set(CHANNELS) == set(NEEDS) == set(MAY_HAVE)
 
 
 def test_the_registry_of_commands_names_every_command_and_its_file() -> None:

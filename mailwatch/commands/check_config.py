@@ -21,7 +21,7 @@ from mailwatch.discovery import (
     choose_without_postfix,
     trouble_of,
 )
-from mailwatch.options import DEFAULT_CONFIG, Options
+from mailwatch.options import DEFAULT_CONFIG, Options, Secret
 from mailwatch.store import known_journals, known_logs
 from mailwatch.web.access import Terms, agree
 from mailwatch.web.config import VERIFIED
@@ -46,7 +46,7 @@ def found(options: Options) -> tuple[Postfix | None, str, str | None]:
 
 def shown(value: Any) -> Any:
     """A value as JSON has it."""
-    if isinstance(value, Path):
+    if isinstance(value, Path | Secret):
         return str(value)
     if isinstance(value, dict):
         return {key: shown(each) for key, each in value.items()}

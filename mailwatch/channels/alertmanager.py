@@ -70,18 +70,16 @@ def collected(
 
 def counted(urls: list[str], found: dict[str, Receipt | SendFailed]) -> Receipt:
     """The receipt of all members together. Raises SendFailed when none has it."""
-    late = SendFailed("no answer in time")
-    failures = {
-        url: each for url in urls if isinstance(each := found.get(url, late), SendFailed)
-    }  # a URL twice is one member
-    has = len(set(urls)) - len(failures)
-    if has:
-        told = [f"{has} of {len(set(urls))} have it", *(f"{member(url)}: {why}" for url, why in failures.items())]
-        return Receipt("; ".join(told))
-    waits = [each.retry_after for each in failures.values() if each.retry_after is not None]
+    members = dict.fromkeys(urls)  # a URL that is there twice is one member
+    answers = [found.get(url) or SendFailed(f"{member(url)} did not answer in time") for url in members]
+    failures = [each for each in answers if isinstance(each, SendFailed)]
+    if len(failures) < len(members):
+        told = f"{len(members) - len(failures)} of {len(members)} have it"
+        return Receipt("; ".join((told, *map(str, failures))))
+    waits = [each.retry_after for each in failures if each.retry_after is not None]
     raise SendFailed(
-        "; ".join(str(each) if len(failures) == 1 else f"{member(url)}: {each}" for url, each in failures.items()),
-        permanent=all(each.permanent for each in failures.values()),
+        "; ".join(map(str, failures)),
+        permanent=all(each.permanent for each in failures),
         retry_after=min(waits, default=None),
     )
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 LARGEST: Final = 1 << 21
 MEMORY: Final = 512 << 20
 EARLIER: Final = 0.3
+"""So much before the deadline all is over here, and before that the channel's own waits are: they know what for."""
 SHORTEST: Final = 0.05
 
 
@@ -64,7 +65,7 @@ def main() -> None:
 
 def done(request: Request, channel: ChannelOptions) -> Receipt:
     """Hand over the notification, or ping. Raises SendFailed."""
-    deadline = request.deadline - EARLIER
+    deadline = request.deadline - 2 * EARLIER
     if request.notification is None:
         from mailwatch.channels.deadman import ping  # noqa: PLC0415 - only what is needed is imported
 

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
     from mailwatch.options import ChannelOptions
 
-SHARED, UNKNOWN = "shared", "unknown"
+SHARED, LOST, UNKNOWN = "shared", "lost", "unknown"
 # [smtp.example.net]:587      smtp.example.net:submission      [2001:db8::7]
 RELAY: Final = re.compile(r"(?:\[(?P<literal>[^\]]+)\]|(?P<domain>[^:\[\]]+))(?::[^:\[\]]+)?")
 ANY_PORT: Final = 9
 
 
 class Tie(NamedTuple):
-    """What ties a channel to the mail it watches; ``unknown``: whether something does could not be told."""
+    """What ties a channel to the mail it watches; ``lost``: nothing arrives by it; ``unknown``: not to be told."""
 
     channel: str
     verdict: str
@@ -85,7 +85,7 @@ class _Judge:
                 yield UNKNOWN, f"cannot tell who takes mail for {domain}: {error}"
                 continue
             if not exchangers:
-                yield SHARED, f"nobody takes mail for {domain}: it has no MX and no address"
+                yield LOST, f"nobody takes mail for {domain}: it has no MX and no address"
             for each in exchangers:
                 yield from self._of_host(each, "", f"mail for {domain} goes to {each}, which is")
 

@@ -97,6 +97,8 @@ def begin(session: Session, channel: ChannelOptions, context: ssl.SSLContext) ->
             code, said = session.starttls(context=context)
         except smtplib.SMTPNotSupportedError as error:
             raise SendFailed(f"{channel.host} offers no STARTTLS: nothing was sent") from error
+        except smtplib.SMTPResponseException as error:
+            raise refusal(channel.host, "STARTTLS", error.smtp_code, error.smtp_error) from error
         except OSError as error:
             raise tls_failure(channel.host, error) from error
         if code != 220:  # noqa: PLR2004 - RFC 3207

@@ -137,6 +137,14 @@ def test_apprise_notifies_the_service_of_a_url() -> None:
     assert [each["type"] for each in said] == ["failure", "success"]
 
 
+def test_apprise_cuts_what_a_service_does_not_take_whole() -> None:
+    with WebServer() as server:
+        channel = ChannelOptions(name="a", url=Secret(f"json://127.0.0.1:{server.port}/"))
+        assert deliver(channel, alarm(text="x" * 50_000)).sent
+        assert deliver(replace(channel, url=Secret(f"json://127.0.0.1:{server.port}/?overflow=split")), alarm()).sent
+    assert 0 < len(json.loads(server.posted[0].body)["message"]) <= 32_768
+
+
 def test_apprise_says_why_it_failed_without_what_is_secret() -> None:
     with WebServer(status=403) as server:
         outcome = deliver(
@@ -225,6 +233,10 @@ def test_a_dead_mans_switch_is_pinged(tmp_path: Path, signal: str, path: str) ->
         outcome = ping(DeadmanOptions(url_file=tmp_path / "url"), signal, text="the log cannot be read")
         assert outcome.sent, outcome
     assert [(each.path, each.body) for each in server.posted] == [(path, b"the log cannot be read")]
+
+
+def test_without_a_dead_mans_switch_nobody_is_pinged() -> None:
+    assert ping(DeadmanOptions(), "ok").answer == "there is nobody to ping: set url or url_file in [deadman]"
 
 
 def test_a_dead_mans_switch_that_is_dead_itself_is_told() -> None:

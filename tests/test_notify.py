@@ -155,6 +155,16 @@ def test_an_output_that_takes_nothing_keeps_no_alarm_back(tmp_path: Path) -> Non
     assert done.returncode == 0
 
 
+def test_an_output_that_is_closed_or_gone_keeps_no_alarm_back(tmp_path: Path) -> None:
+    with WebServer() as server:
+        config = configured(tmp_path, server.url())
+        command = f"{sys.executable} -m mailwatch notify --config {config} x"
+        for shell in (f"{command} <&- >&- 2>&-", f"set -o pipefail; {command} </dev/null | true"):
+            done = subprocess.run(["bash", "-c", shell], timeout=90, check=False)
+            assert done.returncode == 0
+    assert len(server.posted) == 2
+
+
 def test_test_alert_proves_each_channel(tmp_path: Path) -> None:
     with WebServer() as one, WebServer(status=500, body=b"no") as two:
         config = configured(tmp_path, one.url(), two.url())

@@ -39,6 +39,10 @@ def send(notification: Notification, channel: ChannelOptions, deadline: float) -
     service = apprise.Apprise(asset=asset)
     if not service.add(with_key(channel.url.reveal(), alert_key(notification))):
         raise SendFailed(f"apprise does not take the URL{heard.last()}", permanent=True)
+    if "overflow=" not in channel.url.reveal():
+        for each in service:
+            # too long for a service would else mean not told at all
+            each.overflow_mode = apprise.OverflowMode.TRUNCATE
     sent = service.notify(
         title=notification.subject,
         body=notification.text or notification.subject,

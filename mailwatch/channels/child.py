@@ -39,9 +39,12 @@ class TooLong(BaseException):
 
 def main() -> None:
     """Do what is asked, say what became of it, and end without waiting for threads that hang."""
-    limit()
+    # a library that prints must not be taken for us
+    result = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     request = unpacked(sys.stdin.buffer.read(LARGEST))
     channel = request.channel
+    limit(memory=channel.kind != "command")
     signal.signal(signal.SIGALRM, time_is_over)
     signal.setitimer(signal.ITIMER_REAL, max(request.deadline - EARLIER - time.monotonic(), SHORTEST))
     try:
@@ -58,8 +61,7 @@ def main() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
     said["answer"] = line(masked(str(said["answer"]), channel))
-    sys.stdout.write(json.dumps(said) + "\n")
-    sys.stdout.flush()
+    os.write(result, json.dumps(said).encode() + b"\n")
     os._exit(0)
 
 
@@ -78,13 +80,13 @@ def failed(text: str) -> dict[str, object]:
     return {"sent": False, "answer": text, "permanent": False, "retry_after": None}
 
 
-def limit() -> None:
-    """No core file, which would hold secrets; no endless memory for an endless answer."""
+def limit(*, memory: bool) -> None:
+    """No core file, which would hold secrets; no endless memory for an endless answer. A command inherits it."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    del soft
-    wanted = MEMORY if hard == resource.RLIM_INFINITY else min(hard, MEMORY)
-    resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if memory:
+        wanted = MEMORY if hard == resource.RLIM_INFINITY else min(hard, MEMORY)
+        resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))
 
 
 def time_is_over(_number: int, _frame: object) -> NoReturn:

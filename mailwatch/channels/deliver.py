@@ -42,6 +42,8 @@ def deliver(channel: ChannelOptions, notification: Notification, seconds: float 
 
 def ping(deadman: DeadmanOptions, signal_name: str, seconds: float | None = None, text: str = "") -> Outcome:
     """Ping the dead-man's switch: ``start``, ``ok`` or ``fail``."""
+    if deadman.url is None and deadman.url_file is None:
+        return Outcome(sent=False, answer="there is nobody to ping: set url or url_file in [deadman]", permanent=True)
     channel = ChannelOptions(
         name="deadman",
         type="webhook",

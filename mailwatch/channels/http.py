@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LARGEST_ANSWER: Final = 4096
+BODY: Final = 1.0
+"""Seconds for the words of an answer, whose status is there."""
 OK, REDIRECT, CLIENT_ERROR, SERVER_ERROR = 200, 300, 400, 500
 FOR_A_WHILE: Final = frozenset({408, 425, 429})
 """The 4xx that a later try may mend."""
@@ -54,6 +56,15 @@ class Connection(http.client.HTTPConnection):
         self.sock = connect(self.host, self.port, self._way.address, self._way.deadline)
         if self._context is not None:
             self.sock = encrypted(self.sock, self.host, self._context)
+        self._kept = self.sock
+
+    def piece(self, answer: http.client.HTTPResponse) -> bytes:
+        """The first piece of the body. The status has decided: a body that does not come changes nothing."""
+        self._kept.settimeout(min(BODY, max(self._way.deadline - time.monotonic(), 0.01)))
+        try:
+            return answer.read1(LARGEST_ANSWER)
+        except (OSError, http.client.HTTPException, ValueError):
+            return b""
 
 
 def post(url: str, body: bytes, headers: dict[str, str], way: Way) -> Receipt:
@@ -71,7 +82,7 @@ def post(url: str, body: bytes, headers: dict[str, str], way: Way) -> Receipt:
     try:
         connection.request("POST", target(parts), body, sent)
         answer = connection.getresponse()
-        said = answer.read(LARGEST_ANSWER)
+        said = connection.piece(answer)
     except TimeoutError as error:
         raise SendFailed(f"{where} did not answer in time") from error
     except (OSError, http.client.HTTPException, ValueError) as error:

@@ -138,11 +138,13 @@ def test_apprise_notifies_the_service_of_a_url() -> None:
 
 
 def test_apprise_cuts_what_a_service_does_not_take_whole() -> None:
-    with WebServer() as server:
-        channel = ChannelOptions(name="a", url=Secret(f"json://127.0.0.1:{server.port}/"))
-        assert deliver(channel, alarm(text="x" * 50_000)).sent
-        assert deliver(replace(channel, url=Secret(f"json://127.0.0.1:{server.port}/?overflow=split")), alarm()).sent
-    assert 0 < len(json.loads(server.posted[0].body)["message"]) <= 32_768
+    with WebServer(body=b"{}") as server:
+        url = f"ntfy://127.0.0.1:{server.port}/topic"
+        for each in (url, f"{url}?overflow=upstream"):
+            assert deliver(ChannelOptions(name="a", url=Secret(each)), alarm(text="x" * 16_000)).sent
+    cut, whole = (each.body for each in server.posted)
+    assert b"x" * 1000 in cut
+    assert len(cut) < 10_000 < len(whole)
 
 
 def test_apprise_says_why_it_failed_without_what_is_secret() -> None:
@@ -165,9 +167,7 @@ def command(*words: str, timeout: float = 10) -> ChannelOptions:
 def test_a_command_gets_the_text_and_knows_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HIDDEN", HIDDEN)
     monkeypatch.setenv("NOTIFY_SOCKET", "/run/x")
-    script = (
-        f'cat > {tmp_path}/text; env > {tmp_path}/env; printf "%s\\n" "$0" > {tmp_path}/words; echo working; echo paged'
-    )
+    script = f'cat > {tmp_path}/text; env > {tmp_path}/env; cat /proc/$PPID/environ > {tmp_path}/child; printf "%s\\n" "$0" > {tmp_path}/words; echo working; echo paged'
     outcome = deliver(command("/bin/sh", "-c", script, "a $(id) b"), alarm(subject="x `id` \n$(id)"))
     assert (outcome.sent, outcome.answer) == (True, "paged")
     assert (tmp_path / "text").read_text().strip() == alarm().text.strip()
@@ -179,6 +179,7 @@ def test_a_command_gets_the_text_and_knows_the_rest(tmp_path: Path, monkeypatch:
     assert "MAILWATCH_TEXT" not in known
     assert "HIDDEN" not in known
     assert "NOTIFY_SOCKET" not in known
+    assert b"NOTIFY_SOCKET=" not in (tmp_path / "child").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 TO_A_HOST: Final = frozenset({
     "apprise", "apprises", "form", "forms", "gotify", "gotifys", "hassio", "hassios", "http", "https", "json", "jsons",
     "mailto", "mailtos", "matrix", "matrixs", "mmost", "mmosts", "mqtt", "mqtts", "ncloud", "nclouds", "ntfy", "ntfys",
-    "rocket", "rockets", "rsyslog", "signal", "signals", "synology", "synologys", "xml", "xmls", "zulip",
+    "rocket", "rockets", "rsyslog", "signal", "signals", "synology", "synologys", "xml", "xmls",
 })  # fmt: skip
 LOCAL_MAIL: Final = frozenset(
     {"mail", "mailx", "s-nail", "bsd-mailx", "heirloom-mailx", "mutt", "sendmail", "postdrop"}
 )
-HOST: Final = re.compile(r"(?:[a-z0-9_-]{1,63}\.)+[a-z0-9-]{1,63}|localhost|[0-9a-f:.]{2,45}")
+HOST: Final = re.compile(r"(?:[a-z0-9_-]{1,63}\.){0,40}[a-z0-9-]{1,63}|[0-9a-f:.]{2,45}")
 
 
 class Destinations(NamedTuple):
@@ -55,7 +55,8 @@ def of_apprise(url: str) -> Destinations:
     if parts.scheme not in TO_A_HOST:
         return Destinations()
     if not parts.scheme.startswith("mailto"):
-        return Destinations(named([host]))
+        # ntfy://topic: without a dot it may be no host either
+        return Destinations(named([host]) if host == "localhost" or "." in host or ":" in host else ())
     asked = parse_qs(parts.query)
     to = [each for text in asked.get("to", []) for each in re.split(r"[,\s]+", text)]
     to += [unquote(each) for each in parts.path.split("/") if "@" in unquote(each)]

@@ -84,6 +84,8 @@ class _Judge:
             except CannotTell as error:
                 yield UNKNOWN, f"cannot tell who takes mail for {domain}: {error}"
                 continue
+            if not exchangers and domain in self._mail.names:
+                exchangers = (domain,)
             if not exchangers:
                 yield LOST, f"nobody takes mail for {domain}: it has no MX and no address"
             for each in exchangers:
@@ -100,6 +102,8 @@ class _Judge:
             if here is not None:
                 yield SHARED, f"{about} this machine, {here}"
                 return
+            if not addresses and about.startswith("its host"):
+                yield UNKNOWN, f"its host {host} has no address in the DNS or /etc/hosts"
             for relay in self._mail.relays:
                 if self._is_relay(relay, host, addresses):
                     yield SHARED, f"{about} {relay}, which the watched mail goes through"

@@ -76,7 +76,12 @@ class Lookups:
             raise CannotTell(f"no time was left to look up {name}")
         try:
             answer = self._resolver().resolve(
-                name if name.endswith(".") else f"{name}.", kind, lifetime=min(left, PATIENCE), raise_on_no_answer=False
+                # resolv.conf's search is for names without a dot, as everywhere else
+                f"{name}." if "." in name else name,
+                kind,
+                lifetime=min(left, PATIENCE),
+                search="." not in name,
+                raise_on_no_answer=False,
             )
         except dns.resolver.NXDOMAIN:
             return ()

@@ -8,15 +8,16 @@ from __future__ import annotations
 import difflib
 import sys
 import tomllib
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Final, get_args, get_origin, get_type_hints
 
-from mailwatch.options import DEFAULT_CONFIG, Options, parse_address
+from mailwatch.channels import kinds
+from mailwatch.options import DEFAULT_CONFIG, ChannelOptions, Options, Secret, parse_address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 LARGEST: Final = 1 << 20
 WORDS: Final[dict[type, str]] = {
@@ -47,7 +48,8 @@ class _Reader:
     def table(self, kind: type[Any], values: dict[str, Any], prefix: str = "") -> Any:
         """An options dataclass from a TOML table."""
         hints = get_type_hints(kind)
-        known = {each.name: each for each in fields(kind)}
+        # from is a word of Python, so its field has a _ behind it
+        known = {each.name.rstrip("_"): each for each in fields(kind)}
         for key in values:
             if key not in known:
                 self.mistakes.append(f"{prefix}{key}: unknown key{suggestion(key, known)}. See README, Configuration.")
@@ -56,17 +58,21 @@ class _Reader:
             if name not in values:
                 continue
             before = len(self.mistakes)
-            value = self.value(hints[name], values[name], prefix + name)
-            choices = each.metadata.get("choices", ())
-            if len(self.mistakes) == before and choices and value not in choices:
-                self.mistakes.append(
-                    f"{prefix}{name}: expected {' or '.join(choices)}, found {value!r}{suggestion(str(value), choices)}"
-                )
+            value = self.value(hints[each.name], values[name], prefix + name)
             if len(self.mistakes) == before:
-                self.bounds(value, each.metadata, prefix + name)
-            if len(self.mistakes) == before:
-                read[name] = value
+                self.within(value, each.metadata, prefix + name)
+            if len(self.mistakes) == before or isinstance(value, tuple):
+                read[each.name] = value
         return kind(**read)
+
+    def within(self, value: Any, wanted: Mapping[str, Any], key: str) -> None:
+        """See that a value is one of the choices, or within the bounds, of its field."""
+        choices, bounds = wanted.get("choices") or (), wanted.get("bounds")
+        if choices and value not in choices:
+            near = suggestion(str(value), choices)
+            self.mistakes.append(f"{key}: expected {' or '.join(choices)}, found {value!r}{near}")
+        if bounds and not bounds[0] <= value <= bounds[1]:
+            self.mistakes.append(f"{key}: expected {bounds[0]:g} to {bounds[1]:g}, found {value}")
 
     def value(self, hint: Any, value: Any, key: str) -> Any:
         """A value of the type that its field has."""
@@ -80,13 +86,11 @@ class _Reader:
             return tuple(self.value(get_args(hint)[0], each, f"{key}[{at}]") for at, each in enumerate(value))
         if hint is Path:
             return self.path(value, key)
+        if hint is Secret:
+            return Secret(value) if self.typed(str, value, key, secret=True) else None
+        if hint is float and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
         return value if self.typed(hint, value, key) else None
-
-    def bounds(self, value: Any, metadata: Any, key: str) -> None:
-        """A mistake for a number that is too small or too large."""
-        least, most = metadata.get("least"), metadata.get("most")
-        if (least is not None and value < least) or (most is not None and value > most):
-            self.mistakes.append(f"{key}: expected a number from {least} to {most}, found {value}")
 
     def path(self, value: Any, key: str) -> Path | None:
         """A path; relative ones mean something else in each working directory, so only ``olddir`` may be one."""
@@ -98,11 +102,12 @@ class _Reader:
             self.mistakes.append(f"{key}: expected a path that begins with /, found {value!r}")
         return Path(value)
 
-    def typed(self, kind: type[Any], value: Any, key: str) -> bool:
-        """Whether the value has the type; a mistake if not."""
+    def typed(self, kind: type[Any], value: Any, key: str, *, secret: bool = False) -> bool:
+        """Whether the value has the type; a mistake if not, which does not show what is secret."""
         if isinstance(value, kind) and not (kind is not bool and isinstance(value, bool)):
             return True
-        self.mistakes.append(f"{key}: expected {WORDS[kind]}, found {described(value)}")
+        found = WORDS.get(type(value), type(value).__name__) if secret else described(value)
+        self.mistakes.append(f"{key}: expected {WORDS[kind]}, found {found}")
         return False
 
 
@@ -122,6 +127,14 @@ def suggestion(word: str, known: Any) -> str:
 
 def parse(text: str, path: Path | None = None) -> Options:
     """The options in a TOML text. Raises ConfigError with every mistake."""
+    options, mistakes = read(text, path)
+    if mistakes:
+        raise ConfigError(path, mistakes)
+    return options
+
+
+def read(text: str, path: Path | None) -> tuple[Options, list[str]]:
+    """What is right in a TOML text, and every mistake; of channels those that are right. Raises ConfigError."""
     try:
         values = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -130,9 +143,21 @@ def parse(text: str, path: Path | None = None) -> Options:
     options: Options = reader.table(Options, values)
     CHECKS: tuple[Callable[[Options], str | None], ...] = (_listen, _one_log, _thresholds)  # noqa: N806
     reader.mistakes += [mistake for mistake in (check(options) for check in CHECKS) if mistake]
-    if reader.mistakes:
-        raise ConfigError(path, reader.mistakes)
-    return options
+    reader.mistakes += [f"deadman.{mistake}" for mistake in kinds.of_deadman(options.deadman)]
+    return replace(options, channel=_right_channels(options, reader.mistakes)), reader.mistakes
+
+
+def _right_channels(options: Options, mistakes: list[str]) -> tuple[ChannelOptions, ...]:
+    """The channels without a mistake; to the mistakes are added those that concern a channel as a whole."""
+    wrong = [
+        channel is None or any(each.startswith(f"channel[{at}].") for each in mistakes)
+        for at, channel in enumerate(options.channel)
+    ]
+    readable = [channel if channel is not None else ChannelOptions() for channel in options.channel]
+    for at, mistake in list(kinds.mistakes(readable, wrong)):
+        mistakes.append(f"channel[{at}].{mistake}")
+        wrong[at] = True
+    return tuple(channel for at, channel in enumerate(options.channel) if not wrong[at])
 
 
 def _listen(options: Options) -> str | None:
@@ -167,9 +192,17 @@ def _thresholds(options: Options) -> str | None:
 
 def load(path: Path | None) -> Options:
     """The options in a file; without a path the default file's, or the defaults. Raises ConfigError."""
+    options, mistakes = load_what_is_right(path)
+    if mistakes:
+        raise ConfigError(path or DEFAULT_CONFIG, mistakes)
+    return options
+
+
+def load_what_is_right(path: Path | None) -> tuple[Options, list[str]]:
+    """What is right in a file, and its mistakes: the emergency sender does with what there is. Raises ConfigError."""
     chosen = path or DEFAULT_CONFIG
     if path is None and not chosen.exists():
-        return Options()
+        return Options(), []
     try:
         with chosen.open("rb") as file:
             content = file.read(LARGEST + 1)
@@ -178,6 +211,6 @@ def load(path: Path | None) -> Options:
     if len(content) > LARGEST:
         raise ConfigError(None, [f"{chosen}: larger than 1 MiB: is that the configuration?"])
     try:
-        return parse(content.decode(), chosen)
+        return read(content.decode(), chosen)
     except UnicodeDecodeError as error:
         raise ConfigError(chosen, [f"not UTF-8 text (byte {error.start})"]) from error

@@ -12,8 +12,10 @@ from pathlib import Path
 import click
 import pytest
 
+from mailwatch.channels import CHANNELS
+from mailwatch.channels.kinds import MAY_HAVE, NEEDS
 from mailwatch.commands import COMMANDS, main
-from mailwatch.options import RulesOptions
+from mailwatch.options import CHANNEL_TYPES, RulesOptions
 from mailwatch.rules import ABSENCE, RULES
 
 HOUSE = Path(__file__).parent.parent / "mailwatch"
@@ -25,8 +27,8 @@ LEVELS: dict[str, int] = {
     "agent": 6, "web": 6,
     "config": 5, "metrics": 5, "discovery": 5, "pulse": 4, "refusals": 3,
     "advance": 5, "digest": 5,
-    "sources": 4, "store": 4, "rules": 4, "inhibition": 4, "letter": 4,
-    "database": 3, "parsers": 3, "tally": 3, "causes": 3, "view": 3, "alert": 3,
+    "sources": 4, "store": 4, "channels": 4, "rules": 4, "inhibition": 4, "letter": 4,
+    "watchdog": 3, "database": 3, "parsers": 3, "tally": 3, "causes": 3, "view": 3, "alert": 3,
     "counters": 2, "delays": 2, "record": 2, "schema": 2, "streak": 2, "ration": 2, "headline": 2,
     "event": 1, "options": 1, "cause": 1, "sample": 1, "notification": 1, "firing": 1, "masking": 1,
 }  # fmt: skip
@@ -39,12 +41,12 @@ PURE = (
     "delays",
     "record",
     "event",
+    "notification",
     "options",
     "schema",
     "pulse",
     "refusals",
     "sample",
-    "notification",
     "firing",
     "streak",
     "view",
@@ -104,9 +106,13 @@ def test_a_pure_file_does_no_input_or_output_and_asks_no_clock(file: Path) -> No
             assert called not in IMPURE_CALLS, f"{file.name}:{node.lineno} calls {called}"
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if room(file) in ("event", "options", "cause")], ids=name)
+@pytest.mark.parametrize(
+    "file", [file for file in FILES if room(file) in ("event", "options", "cause", "notification")], ids=name
+)
 def test_the_words_need_nothing_but_the_standard_library(file: Path) -> None:
-    assert {imported.split(".")[0] for imported in imports(file)} <= set(sys.stdlib_module_names)
+    own = f"mailwatch.{room(file)}."
+    needed = {each.split(".")[0] for each in imports(file) if not each.startswith(own)}
+    assert needed <= set(sys.stdlib_module_names)
 
 
 @pytest.mark.parametrize("folder", ["parsers", "sources"])
@@ -132,6 +138,13 @@ def test_the_registry_of_rules_names_every_rule_and_its_options() -> None:
         assert name == made.NAME
     assert set(RULES) == set(rules) == {each.name for each in fields(RulesOptions)}
     assert set(RULES) >= ABSENCE
+
+
+def test_the_registry_of_channels_names_every_file_with_a_sender_and_every_type() -> None:
+    files = [file for file in (HOUSE / "channels").glob("*.py") if "\ndef send(" in file.read_text()]
+    assert {f"mailwatch.channels.{file.stem}" for file in files} == set(CHANNELS.values())
+    assert tuple(CHANNELS) == CHANNEL_TYPES
+    assert set(CHANNELS) == set(NEEDS) == set(MAY_HAVE)
 
 
 def test_the_registry_of_commands_names_every_command_and_its_file() -> None:

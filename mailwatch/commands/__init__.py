@@ -19,6 +19,8 @@ click.UsageError.exit_code = UNKNOWN
 COMMANDS: Final = {
     "run": "mailwatch.commands.run",
     "check-config": "mailwatch.commands.check_config",
+    "notify": "mailwatch.commands.notify",
+    "test-alert": "mailwatch.commands.test_alert",
     "explain": "mailwatch.commands.explain",
     "events": "mailwatch.commands.events",
     "demo": "mailwatch.commands.demo",

@@ -11,6 +11,7 @@ import click
 
 from mailwatch.commands.failure import CRITICAL, Failure
 from mailwatch.commands.judging import rules_in
+from mailwatch.commands.ties import ties_of, told
 from mailwatch.config import ConfigError, load
 from mailwatch.discovery import (
     LogNotFound,
@@ -21,7 +22,7 @@ from mailwatch.discovery import (
     choose_without_postfix,
     trouble_of,
 )
-from mailwatch.options import DEFAULT_CONFIG, Options
+from mailwatch.options import DEFAULT_CONFIG, Options, Secret
 from mailwatch.store import known_journals, known_logs
 from mailwatch.web.access import Terms, agree
 from mailwatch.web.config import VERIFIED
@@ -46,7 +47,7 @@ def found(options: Options) -> tuple[Postfix | None, str, str | None]:
 
 def shown(value: Any) -> Any:
     """A value as JSON has it."""
-    if isinstance(value, Path):
+    if isinstance(value, Path | Secret):
         return str(value)
     if isinstance(value, dict):
         return {key: shown(each) for key, each in value.items()}
@@ -63,32 +64,28 @@ def shown(value: Any) -> Any:
 def check_config(config: Path | None, as_json: bool) -> None:  # noqa: FBT001 - click hands it over so
     """Check the configuration, and show what it leads to on this machine.
 
-    Exit code 0: right; 1: right, but the log cannot be read here; 2: wrong.
+    Exit code 0: right; 1: right, but the log cannot be read here, or a channel shares the fate of the mail; 2: wrong.
     """
     try:
         options = load(config)
         web = agree(options.web_config_file)
     except ConfigError as error:
-        if as_json:
-            click.echo(json.dumps({"verdict": "error", "mistakes": error.mistakes}))
-            raise SystemExit(CRITICAL) from error
-        raise Failure(str(error), CRITICAL) from error
+        raise wrong(error.mistakes, as_json=as_json) from error
     _, mistakes = rules_in(options.causes.folder)
     if mistakes:
-        if as_json:
-            click.echo(json.dumps({"verdict": "error", "mistakes": mistakes}))
-            raise SystemExit(CRITICAL)
-        raise Failure("\n".join(mistakes), CRITICAL)
+        raise wrong(mistakes, as_json=as_json)
     postfix, log, trouble = found(options)
+    ties = ties_of(options, postfix)
     read = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
     if as_json:
         said = {
-            "verdict": "ok" if trouble is None else "warning",
+            "verdict": "warning" if trouble or ties else "ok",
             "config": None if read is None else str(read),
             "options": shown(asdict(options)),
             "postfix": None if postfix is None else shown(asdict(postfix)),
             "log": log,
             "trouble": trouble,
+            "ties": [each._asdict() for each in ties],
             "web": {
                 "tls": web.config.tls is not None,
                 "client_certificates": web.config.tls is not None and web.config.tls.client_auth_type == VERIFIED,
@@ -97,8 +94,17 @@ def check_config(config: Path | None, as_json: bool) -> None:  # noqa: FBT001 - 
         }
         click.echo(json.dumps(said))
     else:
-        show(options, postfix, read, (log, trouble), web)
-    raise SystemExit(0 if trouble is None else 1)
+        warnings = [*([] if trouble is None else [trouble]), *map(told, ties)]
+        show(options, postfix, read, (log, warnings), web)
+    raise SystemExit(1 if trouble or ties else 0)
+
+
+def wrong(mistakes: list[str], *, as_json: bool) -> Exception:
+    """What ends the command with these mistakes; as JSON they are printed."""
+    if as_json:
+        click.echo(json.dumps({"verdict": "error", "mistakes": mistakes}))
+        return click.exceptions.Exit(CRITICAL)
+    return Failure("\n".join(mistakes), CRITICAL)
 
 
 def protection(web: Terms) -> str:
@@ -113,14 +119,14 @@ def protection(web: Terms) -> str:
 
 
 def show(
-    options: Options, postfix: Postfix | None, read: Path | None, log_found: tuple[str, str | None], web: Terms
+    options: Options, postfix: Postfix | None, read: Path | None, log_found: tuple[str, list[str]], web: Terms
 ) -> None:
     """Print the verdict first, then what was found."""
-    log, trouble = log_found
-    if trouble is None:
+    log, warnings = log_found
+    if not warnings:
         click.secho("OK: the configuration is right", fg="green")
-    else:
-        click.secho(f"WARNING: {trouble}", fg="yellow")
+    for warning in warnings:
+        click.secho(f"WARNING: {warning}", fg="yellow")
     rows = [("config", "none, the defaults hold" if read is None else str(read)), ("log", log)]
     if postfix is None:
         rows.append(("Postfix", "unknown: postconf is missing or fails"))
@@ -133,6 +139,8 @@ def show(
         ]
     rows += [("state", str(options.state_dir)), ("metrics", f"{web.scheme}://{options.listen}/metrics")]
     rows.append(("page", protection(web)))
+    named = ", ".join(f"{each.name} ({each.kind}, {each.min_severity})" for each in options.channel)
+    rows.append(("channels", named or "none: nobody is told when mail fails"))
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         click.echo(f"  {name:<{width}}  {value}")

@@ -19,6 +19,7 @@ from mailwatch.agent import Agent
 from mailwatch.commands.claim import Claim, claim, refuse_unusable_input
 from mailwatch.commands.failure import BAD_CONFIG, Failure
 from mailwatch.commands.judging import judge_of
+from mailwatch.commands.ties import warn_of_ties
 from mailwatch.config import ConfigError, load
 from mailwatch.discovery import facilities, open_log, syslog_names, wakeup_of
 from mailwatch.options import Options, parse_address
@@ -139,6 +140,7 @@ class Supervision:
             claimed.web.scheme,
             claimed.address,
         )
+        warn_of_ties(claimed.options, claimed.postfix)
         exposed = claimed.exposed()
         if exposed is not None:
             log.warning("%s", exposed)

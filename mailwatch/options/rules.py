@@ -1,67 +1,17 @@
-"""What can be configured, with its defaults: frozen values, made once at start and at SIGHUP.
-
-The field's metadata is its documentation and its bounds; config.py reads a file by it.
-"""
+"""What the alert rules go by, and when and how often a person is told."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
-LAST_PORT = 65535
-DEFAULT_CONFIG = Path("/etc/mailwatch/mailwatch.toml")
-
-
-def _about(
-    text: str, choices: tuple[str, ...] = (), *, least: int | None = None, most: int | None = None
-) -> dict[str, object]:
-    return {"about": text, "choices": choices, "least": least, "most": most}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogOptions:
-    """Where Postfix logs to. The command line alone can say ``stdin`` for ``source``."""
-
-    source: str = field(default="auto", metadata=_about("how the log is read", choices=("auto", "file", "journal")))
-    path: Path | None = field(default=None, metadata=_about("the log file; found by itself where Postfix can be asked"))
-    journal_dir: Path | None = field(
-        default=None, metadata=_about("another folder with journal files than this machine's own")
-    )
-    start: str = field(
-        default="end", metadata=_about("what to count at the very first start", choices=("end", "beginning"))
-    )
-    olddir: Path | None = field(default=None, metadata=_about("where logrotate's olddir puts rotated files"))
-    adopt_offset: Path | None = field(
-        default=None, metadata=_about("an offset file of pygtail or logtail to go on from at the very first start")
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostfixOptions:
-    """Which Postfix."""
-
-    config_dir: Path | None = field(default=None, metadata=_about("its config_directory; postconf's own by default"))
-    syslog_names: tuple[str, ...] = field(
-        default=(), metadata=_about("values of syslog_name that do not begin with postfix")
-    )
-    relays: tuple[str, ...] = field(
-        default=(), metadata=_about("hosts that mail goes through besides relayhost, by name or address")
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CausesOptions:
-    """Why mail fails."""
-
-    folder: Path | None = field(default=None, metadata=_about("rules of your own, one TOML file a family"))
-
+from mailwatch.options.about import about
 
 SEVERITIES = ("page", "warn", "info", "security")
 WEEK = 7 * 86400
 
 
 def _number(default: int, text: str, *, least: int = 0, most: int = WEEK) -> int:
-    found: int = field(default=default, metadata=_about(text, least=least, most=most))
+    found: int = field(default=default, metadata=about(text, bounds=(least, most)))
     return found
 
 
@@ -73,8 +23,8 @@ def _percent(default: int, text: str) -> int:
 class RuleOptions:
     """What every rule has. A severity that is not set is the cause's own, or the rule's."""
 
-    enabled: bool = field(default=True, metadata=_about("whether the rule is looked at"))
-    severity: str | None = field(default=None, metadata=_about("how bad it is, whatever the cause", choices=SEVERITIES))
+    enabled: bool = field(default=True, metadata=about("whether the rule is looked at"))
+    severity: str | None = field(default=None, metadata=about("how bad it is, whatever the cause", choices=SEVERITIES))
     for_seconds: int = _number(900, "so long it must hold before it is told")
     clear_seconds: int = _number(300, "so long it must be over before it is told to be over")
 
@@ -221,51 +171,7 @@ class AlertsOptions:
     flap_seconds: int = _number(1800, "what comes back within it must be over for twice as long, each time", least=0)
     aftermath_seconds: int = _number(2400, "so long what followed from a cause stays muted after it")
     per_hour: int = _number(12, "so many notifications an hour for a channel, pages twice as many", least=1)
-    mask: bool = field(default=True, metadata=_about("whether addresses in texts are masked"))
+    mask: bool = field(default=True, metadata=about("whether addresses in texts are masked"))
     runbook_url: str | None = field(
-        default=None, metadata=_about("address of your runbooks; the name of the cause is put behind it")
+        default=None, metadata=about("address of your runbooks; the name of the cause is put behind it")
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Everything that can be configured."""
-
-    state_dir: Path = field(
-        default=Path("/var/lib/mailwatch"), metadata=_about("where mailwatch remembers what it has counted")
-    )
-    listen: str = field(default="127.0.0.1:10154", metadata=_about("address and port of /metrics"))
-    web_config_file: Path | None = field(
-        default=None, metadata=_about("a web configuration file as exporter-toolkit has it: TLS, passwords, headers")
-    )
-    log: LogOptions = field(default_factory=LogOptions)
-    postfix: PostfixOptions = field(default_factory=PostfixOptions)
-    causes: CausesOptions = field(default_factory=CausesOptions)
-    alerts: AlertsOptions = field(default_factory=AlertsOptions)
-    rules: RulesOptions = field(default_factory=RulesOptions)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """An IP address or host name and a port to listen on."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        """As it stands in a URL."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def parse_address(text: str) -> Address:
-    """The address in ``127.0.0.1:10154``, ``[::1]:10154`` or ``:10154`` (every interface). Raises ValueError."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not (port.isascii() and port.isdigit()) or int(port) > LAST_PORT:
-        msg = f"expected ADDRESS:PORT, found {text!r}"
-        raise ValueError(msg)
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        msg = f"expected [ADDRESS]:PORT around an IPv6 address, found {text!r}"
-        raise ValueError(msg)
-    return Address(host=host or "0.0.0.0", port=int(port))  # noqa: S104 - asked for by leaving the address out

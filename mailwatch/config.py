@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LARGEST: Final = 1 << 20
+LONGEST_INTERVAL: Final = 3600
+LONGEST_BOX: Final = 300
 WORDS: Final[dict[type, str]] = {
     str: "text",
     int: "a number",
@@ -119,7 +121,7 @@ def parse(text: str, path: Path | None = None) -> Options:
         raise ConfigError(path, [f"not valid TOML: {error}"]) from error
     reader = _Reader([])
     options: Options = reader.table(Options, values)
-    CHECKS: tuple[Callable[[Options], str | None], ...] = (_listen, _one_log)  # noqa: N806
+    CHECKS: tuple[Callable[[Options], str | None], ...] = (_listen, _one_log, _queue)  # noqa: N806
     reader.mistakes += [mistake for mistake in (check(options) for check in CHECKS) if mistake]
     if reader.mistakes:
         raise ConfigError(path, reader.mistakes)
@@ -137,6 +139,14 @@ def _listen(options: Options) -> str | None:
 def _one_log(options: Options) -> str | None:
     if options.log.source == "journal" and options.log.path is not None:
         return 'log.path: not read while log.source is "journal": remove one of the two'
+    return None
+
+
+def _queue(options: Options) -> str | None:
+    if not 0 <= options.queue.interval <= LONGEST_INTERVAL:
+        return f"queue.interval: expected 0 to {LONGEST_INTERVAL} seconds, found {options.queue.interval}"
+    if not 1 <= options.queue.time_box <= LONGEST_BOX:
+        return f"queue.time_box: expected 1 to {LONGEST_BOX} seconds, found {options.queue.time_box}"
     return None
 
 

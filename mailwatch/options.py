@@ -55,6 +55,14 @@ class CausesOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueueOptions:
+    """How the queue, Postfix and its disk are looked at."""
+
+    interval: int = field(default=15, metadata=_about("seconds between two samples of the queue; 0: look at nothing"))
+    time_box: int = field(default=30, metadata=_about("seconds that a sample may take"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """Everything that can be configured."""
 
@@ -68,6 +76,7 @@ class Options:
     log: LogOptions = field(default_factory=LogOptions)
     postfix: PostfixOptions = field(default_factory=PostfixOptions)
     causes: CausesOptions = field(default_factory=CausesOptions)
+    queue: QueueOptions = field(default_factory=QueueOptions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

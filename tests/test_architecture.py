@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
+from mailwatch.checks.host import HOST
 from mailwatch.commands import COMMANDS, main
 
 HOUSE = Path(__file__).parent.parent / "mailwatch"
@@ -20,11 +21,12 @@ LEVELS: dict[str, int] = {
     # a line may import only from lines below it; what is on the same line, only from within its own folder
     "commands": 7,
     "agent": 6, "web": 6,
-    "config": 5, "metrics": 5, "discovery": 5, "pulse": 4, "refusals": 3,
+    "config": 5, "metrics": 5, "discovery": 5, "probes": 5,
+    "queue_sample": 4, "checks": 4, "probed": 4, "pulse": 4, "refusals": 3,
     "sources": 4, "store": 4,
     "database": 3, "parsers": 3, "tally": 3, "causes": 3,
     "counters": 2, "delays": 2, "record": 2, "schema": 2,
-    "event": 1, "options": 1, "cause": 1,
+    "event": 1, "options": 1, "cause": 1, "sample": 1,
 }  # fmt: skip
 PURE = (
     "parsers",
@@ -39,6 +41,8 @@ PURE = (
     "schema",
     "pulse",
     "refusals",
+    "sample",
+    "probed",
 )
 IMPURE_MODULES = {"os", "socket", "subprocess", "sqlite3", "time", "threading", "logging", "random", "shutil", "tempfile",
                   "urllib", "http", "asyncio", "select", "signal", "io", "fcntl"}  # fmt: skip
@@ -86,7 +90,9 @@ def test_a_pure_file_does_no_input_or_output_and_asks_no_clock(file: Path) -> No
             assert called not in IMPURE_CALLS, f"{file.name}:{node.lineno} calls {called}"
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if room(file) in ("event", "options", "cause")], ids=name)
+@pytest.mark.parametrize(
+    "file", [file for file in FILES if room(file) in ("event", "options", "cause", "sample")], ids=name
+)
 def test_the_words_need_nothing_but_the_standard_library(file: Path) -> None:
     assert {imported.split(".")[0] for imported in imports(file)} <= set(sys.stdlib_module_names)
 
@@ -104,6 +110,11 @@ def test_a_registry_names_everything_in_its_folder(folder: str) -> None:
     named = {made.__name__ for made in registered.values()}
     for stem, made in entries:
         assert made in named, f"{folder}/__init__.py does not name {made} of {stem}.py"
+
+
+def test_the_registry_of_host_checks_names_every_check() -> None:
+    files = [file for file in (HOUSE / "checks" / "host").glob("*.py") if "\ndef look(" in file.read_text()]
+    assert {f"mailwatch.checks.host.{file.stem}" for file in files} == {look.__module__ for look in HOST.values()}
 
 
 def test_the_registry_of_commands_names_every_command_and_its_file() -> None:

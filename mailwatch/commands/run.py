@@ -18,6 +18,7 @@ from mailwatch import __version__
 from mailwatch.agent import Agent
 from mailwatch.commands.claim import Claim, claim, refuse_unusable_input
 from mailwatch.commands.failure import BAD_CONFIG, Failure
+from mailwatch.commands.probing import probes_of
 from mailwatch.config import ConfigError, load
 from mailwatch.discovery import facilities, open_log, syslog_names, wakeup_of
 from mailwatch.options import Options, parse_address
@@ -48,6 +49,7 @@ class Watch:
     def __init__(self, claimed: Claim, pulse: Pulse) -> None:
         self._claimed = claimed
         self._wakeup = wakeup_of(claimed.log)
+        self.probes = probes_of(claimed.options)
         self._agent = Agent(
             state_dir=claimed.options.state_dir,
             open_source=self._open_source,
@@ -58,9 +60,11 @@ class Watch:
 
     def run(self) -> None:
         """Work until ``stop``."""
+        self.probes.start()
         try:
             self._agent.run()
         finally:
+            self.probes.stop()
             self._wakeup.close()
 
     @property
@@ -113,6 +117,7 @@ class Supervision:
                     self._hung_up = False
                     self._change_over()
                 self._watch = Watch(self._claimed, self._pulse)
+                self._subject.probed = self._watch.probes.latest
                 self._tell()
                 if self._hung_up or self._ending:
                     self._watch.stop()  # the signal came before there was this watch to stop

@@ -25,6 +25,9 @@ BAD: dict[str, tuple[str, str]] = {
     "an address without a port": ("listen = 'localhost'", "listen: expected ADDRESS:PORT, found 'localhost'"),
     "a port too high": ("listen = '127.0.0.1:70000'", "listen: expected ADDRESS:PORT, found '127.0.0.1:70000'"),
     "an IPv6 address without brackets": ("listen = '::1:10154'", "listen: expected [ADDRESS]:PORT around an IPv6 address, found '::1:10154'"),
+    "a negative interval": ("[queue]\ninterval = -1", "queue.interval: expected 0 to 3600 seconds, found -1"),
+    "an interval that is no number": ("[queue]\ninterval = '15s'", "queue.interval: expected a number, found text '15s'"),
+    "a time box of nothing": ("[queue]\ntime_box = 0", "queue.time_box: expected 1 to 300 seconds, found 0"),
     "no TOML": ("listen = ", "not valid TOML: Invalid value (at end of document)"),
 }  # fmt: skip
 

@@ -92,13 +92,22 @@ class Probes:
         while not self._stopping.is_set():
             try:
                 jobs = self._make(self._stopping.is_set)
+                with self._lock:  # what stood for all instances
+                    self._latest.pop((postfix_up.NAME, ""), None)
+                self._look_after(jobs)
             except Unready as error:
-                self.hand_over(Probe(name=postfix_up.NAME, at=time.time(), success=None, trouble=str(error)))
-                self._stopping.wait(READY_AGAIN)
-                continue
-            with self._lock:  # the probe that stood for all instances
-                self._latest.pop((postfix_up.NAME, ""), None)
-            self._look_after(jobs)
+                trouble = str(error)
+            except Exception as error:  # what is known must not stay on the page as if it were looked at
+                log.exception("a bug in the probes")
+                trouble = f"a bug in mailwatch: {type(error).__name__}"
+            else:
+                return
+            with self._lock:
+                self._latest.clear()
+            self.hand_over(Probe(name=postfix_up.NAME, at=time.time(), success=None, trouble=trouble))
+            for worker in self._workers:
+                worker.stop()
+            self._stopping.wait(READY_AGAIN)
 
     def _look_after(self, jobs: Sequence[Job]) -> None:
         self._workers = [Worker(job, self.hand_over) for job in jobs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import ctypes
 import os
 import pickle
@@ -21,6 +22,7 @@ def done_as(
     work: Callable[[], T], *, uid: int | None = None, groups: tuple[int, ...] = (), no_new_privileges: bool = False
 ) -> T:
     """What ``work`` gives in a process of this user (None: as we are), which cannot come by new privileges if so."""
+    codecs.lookup("ascii")  # another user may not read where Python's own modules are
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:

@@ -73,8 +73,14 @@ def test_what_no_line_says_is_on_the_page(tmp_path: Path, postfix: PrivatePostfi
         comes(0, "postfix_up")
         comes(None, "postfix_queue_manager_up")
         agent.wait_until_said("Postfix is down")
-        # we are root: postqueue reads the queue of a dead Postfix
+        # we are root, and can count the files
         comes(5, "queue_messages", queue="deferred")
+        comes(None, "queue_recipients", queue="deferred")
+        # postqueue would complain in the log, and the log must not seem to live by our own questions
+        before = postfix.log.read_bytes()
+        looked_at = agent.value("mailwatch_probe_last_success_timestamp_seconds", probe="queue") or 0
+        agent.wait_for(looked_at + 2, "mailwatch_probe_last_success_timestamp_seconds", probe="queue")
+        assert postfix.log.read_bytes() == before
 
         agent.config.write_text(agent.config.read_text().replace("interval = 1", "interval = 0"))
         agent.signal(signal.SIGHUP)

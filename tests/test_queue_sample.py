@@ -270,6 +270,28 @@ def test_never_two_samples_at_once(postfix: PrivatePostfix, tmp_path: Path) -> N
     assert not (tmp_path / "two").exists()
 
 
+def test_a_postqueue_that_fails_is_asked_ever_more_seldom(
+    postfix: PrivatePostfix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailwatch.queue_sample.sampler.AGAIN", (0.0, 3600.0))
+    program, runs = tmp_path / "postqueue", tmp_path / "runs"
+    program.write_text(f"#!/bin/sh\necho run >> {runs}\necho postqueue: fatal: no >&2\nexit 69\n")
+    program.chmod(0o755)
+    made = sampler(postfix, program=str(program))
+    samples = [made.sample() for _ in range(5)]
+    assert runs.read_text().count("run") == 2
+    assert {(sample.how, sample.trouble) for sample in samples} == {(DIRECTORIES, "postqueue ended with 69: fatal: no")}
+
+
+def test_a_postfix_that_is_known_to_be_down_is_not_asked(postfix: PrivatePostfix) -> None:
+    made = sampler(postfix, program="/nowhere", is_up=lambda: False)
+    ours, nobodys = made.sample(), done_as(made.sample, uid=NOBODY)
+    assert (ours.up, ours.how, messages(ours), ours.trouble) == (
+        False, DIRECTORIES, {"deferred": 3, "hold": 1}, "Postfix is down",
+    )  # fmt: skip
+    assert (nobodys.up, nobodys.complete, nobodys.queues, nobodys.trouble) == (False, False, {}, "Postfix is down")
+
+
 MISSING = {"no such program": "/nowhere/postqueue", "no program": "/etc/passwd"}
 
 

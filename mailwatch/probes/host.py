@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.host import HOST, disk, log_moving, postfix_up
@@ -60,7 +61,7 @@ def host_jobs(
     if not instances or not interval:
         return []
     names = [each.name for each in instances]
-    samplers = [Sampler(each, judge, box=box, stopped=stopped) for each in instances]
+    samplers = [Sampler(each, judge, box=box, is_up=partial(is_up, each), stopped=stopped) for each in instances]
     no_logs, no_queues = no_probes(log_moving.NAME, names), no_samples(names)
     return [
         *(each_instance(name, instances) for name in (postfix_up.NAME, disk.NAME)),
@@ -73,6 +74,12 @@ def host_jobs(
             lambda at, trouble: [*no_queues(at, trouble), *no_logs(at, trouble)],
         ),
     ]
+
+
+def is_up(instance: Instance) -> bool | None:
+    """Whether an instance runs; None where nobody can tell."""
+    up = HOST[postfix_up.NAME](instance, time.time()).values.get("up")
+    return None if up is None else bool(up)
 
 
 def each_instance(name: str, instances: Sequence[Instance]) -> Job:

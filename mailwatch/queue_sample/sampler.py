@@ -5,6 +5,8 @@ Promises
     A queue that could not be read has no state, and a dead Postfix no empty one. A list that did not come to its end
     is a lower bound, and says so; where files can be counted, a list that was too long is not asked for again while
     there is still as much to list.
+    postqueue writes to the mail log whatever it complains of. So it is not asked while Postfix is known to be down,
+    and seldom while it fails: the log must not fill with our own questions, nor seem to live by them.
 """
 
 from __future__ import annotations
@@ -24,10 +26,12 @@ if TYPE_CHECKING:
     from mailwatch.sample import Instance
 
 ONE_AT_A_TIME: Final = threading.Lock()
+AGAIN: Final = (0.0, 30.0, 60.0, 120.0, 300.0)
+"""Seconds after which postqueue is asked again when it has failed so many times; the last one again and again."""
 
 
 class Sampler:
-    """Samples the queue of ``instance`` within ``box`` seconds."""
+    """Samples the queue of ``instance`` within ``box`` seconds. ``is_up`` tells whether its Postfix runs, if known."""
 
     def __init__(
         self,
@@ -35,25 +39,56 @@ class Sampler:
         judge: Callable[[str], str],
         *,
         box: float,
+        is_up: Callable[[], bool | None] = lambda: None,
         stopped: Callable[[], bool] = lambda: False,
         program: str | None = None,
     ) -> None:
         self._instance = instance
         self._judge = judge
         self._box = box
+        self._is_up = is_up
         self._stopped = stopped
         self._program = program
         self._too_long: int | None = None
         """So many messages were listed when the time was over; None: the last list came to its end."""
+        self._failed: Verdict | None = None
+        self._failures = 0
+        self._ask_again_at = 0.0
 
     def sample(self) -> QueueSample:
         """What waits now."""
         if not ONE_AT_A_TIME.acquire(timeout=self._box):
             return unread(at=time.time(), instance=self._instance.name, trouble="another sample is still being taken")
         try:
-            return self._counted_first() or self._listed()
+            return self._without_asking() or self._listed()
         finally:
             ONE_AT_A_TIME.release()
+
+    def _without_asking(self) -> QueueSample | None:
+        """What can be had without postqueue, where it is not to be asked; None where it is."""
+        if self._is_up() is False:
+            self._failed, self._failures = None, 0
+            return self._second_best(Verdict(listed=False, up=False, trouble="Postfix is down"))
+        if self._failed is not None and time.monotonic() < self._ask_again_at:
+            return self._second_best(self._failed)
+        return self._counted_first()
+
+    def _second_best(self, found: Verdict) -> QueueSample:
+        """The sample by counting files, or none of any queue."""
+        counted = self._counted(found)
+        if counted is not None:
+            return counted
+        trouble = found.trouble or "the queue cannot be read"
+        return unread(at=time.time(), instance=self._instance.name, trouble=trouble, up=found.up)
+
+    def _note(self, found: Verdict, listing: Listing) -> None:
+        """Remember whether postqueue failed."""
+        if found.listed or listing.messages:
+            self._failed, self._failures = None, 0
+            return
+        self._failed = found
+        self._failures += 1
+        self._ask_again_at = time.monotonic() + AGAIN[min(self._failures, len(AGAIN)) - 1]
 
     def _counted_first(self) -> QueueSample | None:
         """The files counted, while a list would be too long again; None where a list is to be asked for."""
@@ -71,6 +106,7 @@ class Sampler:
         at, begun = time.time(), time.monotonic()
         listing = Listing(self._judge)
         found = self._asked(listing, begun + self._box)
+        self._note(found, listing)
         complete = found.listed and not listing.unread
         trouble = found.trouble
         if found.listed and listing.unread:

@@ -7,15 +7,17 @@ it does not answer an exception does; what to do about that is for the caller to
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import shutil
 import stat
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from mailwatch.sample import Instance
 from mailwatch.sources import SOURCES
 from mailwatch.sources.journal_files import folders, names
 from mailwatch.sources.journalctl import journalctl
@@ -48,6 +50,14 @@ FACILITIES: Final = {
     "local6": 22, "local7": 23,
 }  # fmt: skip
 """What syslog_facility may name (postconf(5)), with the numbers of RFC 5424."""
+ASKED_OF_INSTANCE: Final = (
+    "queue_directory",
+    "message_size_limit",
+    "queue_minfree",
+    "syslog_name",
+    "multi_instance_enable",
+    "multi_instance_directories",
+)
 LOGS: Final = (
     Path("/var/log/mail.log"),
     Path("/var/log/maillog"),
@@ -56,6 +66,9 @@ LOGS: Final = (
     Path("/var/log/messages"),
 )
 """Where syslog puts mail: Debian, Red Hat, openSUSE and Alpine; at last the files that get everything."""
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +103,9 @@ def postfix_program(name: str) -> str | None:
 
 def ask_postconf(config_dir: Path | None) -> Postfix | None:
     """What postconf(1) says; None where it is missing. Raises PostconfFails."""
-    program = postfix_program("postconf")
-    if program is None:
+    values = settings(config_dir, ASKED)
+    if values is None:
         return None
-    chosen = ["-c", str(config_dir)] if config_dir else []
-    said = answer([program, *chosen, "-x", *ASKED])
-    pairs = (line.partition("=") for line in said.splitlines())
-    values = {name.strip(): value.strip() for name, _, value in pairs}
     maillog, queue = values.get("maillog_file", ""), values.get("queue_directory", "")
     return Postfix(
         # /dev/stdout is a container's: its lines go where the container's output goes
@@ -111,6 +120,58 @@ def ask_postconf(config_dir: Path | None) -> Postfix | None:
         hostname=values.get("myhostname", ""),
         syslog_name=values.get("syslog_name", ""),
         syslog_facility=values.get("syslog_facility", "mail"),
+    )
+
+
+def settings(config_dir: Path | None, names: tuple[str, ...]) -> dict[str, str] | None:
+    """Settings of a Postfix by name; None where postconf is missing. Raises PostconfFails."""
+    program = postfix_program("postconf")
+    if program is None:
+        return None
+    chosen = ["-c", str(config_dir)] if config_dir else []
+    pairs = (line.partition("=") for line in answer([program, *chosen, "-x", *names]).splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def find_instances(config_dir: Path | None) -> list[Instance]:
+    """The Postfix at ``config_dir``, and the enabled ones that it manages (postmulti(1)). Raises PostconfFails.
+
+    One of those that does not answer is told and left out: it must not hide the others.
+    """
+    values = settings(config_dir, ASKED_OF_INSTANCE)
+    if values is None:
+        return []
+    found = {"": values}
+    if values.get("multi_instance_enable") == "yes":
+        for each in values.get("multi_instance_directories", "").replace(",", " ").split():
+            try:
+                others = settings(Path(each), ASKED_OF_INSTANCE)
+            except PostconfFails as error:
+                logger.warning("the Postfix instance in %s is not looked at: %s", each, error)
+                continue
+            if others is not None and others.get("multi_instance_enable") == "yes":
+                found[each] = others
+    instances: dict[str, Instance] = {}
+    for directory, theirs in found.items():
+        made = instance(Path(directory) if directory else config_dir, theirs)
+        name = made.name if made.name not in instances else f"{made.name} {made.config_dir}"
+        instances[name] = replace(made, name=name)
+    return list(instances.values())
+
+
+def instance(config_dir: Path | None, values: Mapping[str, str]) -> Instance:
+    """An instance by its settings."""
+
+    def bytes_of(name: str) -> int:
+        value = values.get(name, "")
+        return int(value) if value.isascii() and value.isdigit() else 0
+
+    return Instance(
+        name=values.get("syslog_name", "").partition("/")[0] or "postfix",
+        config_dir=config_dir,
+        queue_directory=Path(values.get("queue_directory") or "/var/spool/postfix"),
+        message_size_limit=bytes_of("message_size_limit"),
+        queue_minfree=bytes_of("queue_minfree"),
     )
 
 

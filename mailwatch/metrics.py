@@ -16,16 +16,18 @@ from prometheus_client.exposition import choose_encoder
 from mailwatch import __version__
 from mailwatch.counters import COUNTERS
 from mailwatch.delays import BOUNDS, MICROSECONDS, STAGES
+from mailwatch.probed import families, sights
 from mailwatch.store import SUM, Snapshot, read_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from prometheus_client.metrics_core import Metric
 
     from mailwatch.pulse import Pulse
     from mailwatch.refusals import Refusals
+    from mailwatch.sample import Latest
 
 PREFIX: Final = "mailwatch_"
 
@@ -58,7 +60,7 @@ def delays(snapshot: Snapshot) -> Metric:
     return family
 
 
-def gauges(snapshot: Snapshot | None, pulse: Pulse) -> Iterator[Metric]:
+def gauges(snapshot: Snapshot | None, pulse: Pulse, latest: Iterable[Latest] = ()) -> Iterator[Metric]:
     """What is true now, as far as it is known."""
     if snapshot is not None:
         yield GaugeMetricFamily(
@@ -78,11 +80,12 @@ def gauges(snapshot: Snapshot | None, pulse: Pulse) -> Iterator[Metric]:
     succeeded = GaugeMetricFamily(
         PREFIX + "probe_last_success_timestamp_seconds", "When it could last be seen.", labels=["probe"]
     )
-    for name, seen in pulse.probes().items():
-        if seen.success is not None:
-            probe.add_metric([name], seen.success)
-        if seen.succeeded_at is not None:
-            succeeded.add_metric([name], seen.succeeded_at)
+    looks = [(name, seen.success, seen.succeeded_at) for name, seen in pulse.probes().items()]
+    for name, success, at in (*looks, *((name, *sight) for name, sight in sights(latest).items())):
+        if success is not None:
+            probe.add_metric([name], success)
+        if at is not None:
+            succeeded.add_metric([name], at)
     yield probe
     yield succeeded
     build = GaugeMetricFamily(PREFIX + "build_info", "Version of mailwatch.", labels=["version"])
@@ -93,10 +96,17 @@ def gauges(snapshot: Snapshot | None, pulse: Pulse) -> Iterator[Metric]:
 class StateCollector:
     """Reads the state at each scrape, beside the writer."""
 
-    def __init__(self, state_dir: Callable[[], Path], pulse: Pulse, refusals: Refusals) -> None:
+    def __init__(
+        self,
+        state_dir: Callable[[], Path],
+        pulse: Pulse,
+        refusals: Refusals,
+        probed: Callable[[], Iterable[Latest]] = tuple,
+    ) -> None:
         self._state_dir = state_dir
         self._pulse = pulse
         self._refusals = refusals
+        self._probed = probed
 
     def collect(self) -> Iterator[Metric]:
         """Every metric; without the counters while the state cannot be read."""
@@ -104,7 +114,9 @@ class StateCollector:
         if snapshot is not None:
             yield from counters(snapshot)
             yield delays(snapshot)
-        yield from gauges(snapshot, self._pulse)
+        latest = list(self._probed())
+        yield from gauges(snapshot, self._pulse, latest)
+        yield from families(latest)
         yield from refused(self._refusals)
 
 
@@ -118,10 +130,12 @@ def refused(refusals: Refusals) -> Iterator[Metric]:
     yield family
 
 
-def registry(state_dir: Callable[[], Path], pulse: Pulse, refusals: Refusals) -> CollectorRegistry:
+def registry(
+    state_dir: Callable[[], Path], pulse: Pulse, refusals: Refusals, probed: Callable[[], Iterable[Latest]] = tuple
+) -> CollectorRegistry:
     """What the page is made of: our own metrics, from the state folder as it is at each scrape, and the process's."""
     made = CollectorRegistry()
-    made.register(StateCollector(state_dir, pulse, refusals))
+    made.register(StateCollector(state_dir, pulse, refusals, probed))
     ProcessCollector(registry=made)
     return made
 

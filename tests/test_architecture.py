@@ -14,6 +14,7 @@ import pytest
 
 from mailwatch.channels import CHANNELS
 from mailwatch.channels.kinds import MAY_HAVE, NEEDS
+from mailwatch.checks.host import HOST
 from mailwatch.commands import COMMANDS, main
 from mailwatch.options import CHANNEL_TYPES, RulesOptions
 from mailwatch.rules import ABSENCE, RULES
@@ -25,7 +26,8 @@ LEVELS: dict[str, int] = {
     # a line may import only from lines below it; what is on the same line, only from within its own folder
     "commands": 7,
     "agent": 6, "web": 6,
-    "config": 5, "metrics": 5, "discovery": 5, "pulse": 4, "refusals": 3,
+    "config": 5, "metrics": 5, "discovery": 5, "probes": 5,
+    "queue_sample": 4, "checks": 4, "probed": 4, "pulse": 4, "refusals": 3,
     "advance": 5, "digest": 5,
     "sources": 4, "store": 4, "channels": 4, "rules": 4, "inhibition": 4, "letter": 4,
     "watchdog": 3, "database": 3, "parsers": 3, "tally": 3, "causes": 3, "view": 3, "alert": 3,
@@ -59,6 +61,7 @@ PURE = (
     "headline",
     "letter",
     "digest",
+    "probed",
 )
 IMPURE_MODULES = {"os", "socket", "subprocess", "sqlite3", "time", "threading", "logging", "random", "shutil", "tempfile",
                   "urllib", "http", "asyncio", "select", "signal", "io", "fcntl"}  # fmt: skip
@@ -107,7 +110,7 @@ def test_a_pure_file_does_no_input_or_output_and_asks_no_clock(file: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "file", [file for file in FILES if room(file) in ("event", "options", "cause", "notification")], ids=name
+    "file", [file for file in FILES if room(file) in ("event", "options", "cause", "notification", "sample")], ids=name
 )
 def test_the_words_need_nothing_but_the_standard_library(file: Path) -> None:
     own = f"mailwatch.{room(file)}."
@@ -145,6 +148,11 @@ def test_the_registry_of_channels_names_every_file_with_a_sender_and_every_type(
     assert {f"mailwatch.channels.{file.stem}" for file in files} == set(CHANNELS.values())
     assert tuple(CHANNELS) == CHANNEL_TYPES
     assert set(CHANNELS) == set(NEEDS) == set(MAY_HAVE)
+
+
+def test_the_registry_of_host_checks_names_every_check() -> None:
+    files = [file for file in (HOUSE / "checks" / "host").glob("*.py") if "\ndef look(" in file.read_text()]
+    assert {f"mailwatch.checks.host.{file.stem}" for file in files} == {look.__module__ for look in HOST.values()}
 
 
 def test_the_registry_of_commands_names_every_command_and_its_file() -> None:

@@ -29,6 +29,9 @@ BAD: dict[str, tuple[str, str]] = {
     "a rule that there is not": ("[rules.relay_faling]\nenabled = false", "rules.relay_faling: unknown key (did you mean relay_failing?). See README, Configuration."),
     "thresholds the wrong way round": ("[rules.bounced_share]\nraise_percent = 5", "rules.bounced_share.clear_percent: expected at most raise_percent (5), found 10"),
     "a severity that there is not": ("[rules.no_delivery]\nseverity = 'pages'", "rules.no_delivery.severity: expected page or warn or info or security, found 'pages' (did you mean page?)"),
+    "a negative interval": ("[queue]\ninterval = -1", "queue.interval: expected 0 to 3600, found -1"),
+    "an interval that is no number": ("[queue]\ninterval = '15s'", "queue.interval: expected a number, found text '15s'"),
+    "a time box of nothing": ("[queue]\ntime_box = 0", "queue.time_box: expected 1 to 300, found 0"),
     "no TOML": ("listen = ", "not valid TOML: Invalid value (at end of document)"),
 }  # fmt: skip
 

@@ -15,6 +15,7 @@ from mailwatch.config import parse
 from mailwatch.counters import GAPS
 from mailwatch.metrics import counters, delays, gauges, refused
 from mailwatch.options import Options, RulesOptions
+from mailwatch.probed import families
 from mailwatch.pulse import Pulse, Seen
 from mailwatch.refusals import REASONS, Refusals
 from mailwatch.store import Snapshot
@@ -39,8 +40,9 @@ def metrics() -> list[str]:
     snapshot = Snapshot(counters={}, delays={}, open_messages=0, last_event_at=1.0)
     seen = Seen(success=True, succeeded_at=1.0)
     pulse = Pulse(ticked_at=1.0, log=seen, state=seen)
-    families = (*counters(snapshot), *gauges(snapshot, pulse), *refused(Refusals()))
-    return sorted({delays(snapshot).name, *(sample.name for family in families for sample in family.samples)})
+    made = (*counters(snapshot), *gauges(snapshot, pulse), *refused(Refusals()))
+    named = {sample.name for family in made for sample in family.samples}
+    return sorted({delays(snapshot).name, *named, *(family.name for family in families([]))})
 
 
 @pytest.mark.parametrize("name", COMMANDS)

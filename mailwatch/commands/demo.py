@@ -125,7 +125,8 @@ class Demo:
         config = folder / "mailwatch.toml"
         config.write_text(
             f'state_dir = "{folder / "state"}"\nlisten = "{self._address}"\n\n'
-            f'[log]\npath = "{self._log}"\nstart = "beginning"\n'
+            f'[log]\npath = "{self._log}"\nstart = "beginning"\n\n'
+            "[queue]\ninterval = 0\n"
         )
         return config
 

@@ -19,6 +19,7 @@ from mailwatch.agent import Agent
 from mailwatch.commands.claim import Claim, claim, refuse_unusable_input
 from mailwatch.commands.failure import BAD_CONFIG, Failure
 from mailwatch.commands.judging import judge_of
+from mailwatch.commands.probing import probes_of
 from mailwatch.commands.ties import warn_of_ties
 from mailwatch.config import ConfigError, load
 from mailwatch.discovery import facilities, open_log, syslog_names, wakeup_of
@@ -53,6 +54,7 @@ class Watch:
         judge, mistakes = judge_of(claimed.options, claimed.postfix, look_up=True)
         for mistake in mistakes:
             log.error("rules of causes are left out: %s", mistake)
+        self.probes = probes_of(claimed.options)
         self._agent = Agent(
             state_dir=claimed.options.state_dir,
             open_source=self._open_source,
@@ -64,9 +66,11 @@ class Watch:
 
     def run(self) -> None:
         """Work until ``stop``."""
+        self.probes.start()
         try:
             self._agent.run()
         finally:
+            self.probes.stop()
             self._wakeup.close()
 
     @property
@@ -119,6 +123,7 @@ class Supervision:
                     self._hung_up = False
                     self._change_over()
                 self._watch = Watch(self._claimed, self._pulse)
+                self._subject.probed = self._watch.probes.latest
                 self._tell()
                 if self._hung_up or self._ending:
                     self._watch.stop()  # the signal came before there was this watch to stop

@@ -49,6 +49,7 @@ __all__ = [
     "PostfixDown",
     "PostfixOptions",
     "QueueGrowing",
+    "QueueOptions",
     "QueueStuck",
     "RecipientsFailing",
     "RelayFailing",
@@ -100,6 +101,16 @@ class CausesOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueueOptions:
+    """How the queue, Postfix and its disk are looked at."""
+
+    interval: int = field(
+        default=15, metadata=about("seconds between two samples of the queue; 0: look at nothing", bounds=(0, 3600))
+    )
+    time_box: int = field(default=30, metadata=about("seconds that a sample may take", bounds=(1, 300)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """Everything that can be configured."""
 
@@ -113,6 +124,7 @@ class Options:
     log: LogOptions = field(default_factory=LogOptions)
     postfix: PostfixOptions = field(default_factory=PostfixOptions)
     causes: CausesOptions = field(default_factory=CausesOptions)
+    queue: QueueOptions = field(default_factory=QueueOptions)
     channel: tuple[ChannelOptions, ...] = field(default=(), metadata=about("how people are told"))
     deadman: DeadmanOptions = field(default_factory=DeadmanOptions)
     alerts: AlertsOptions = field(default_factory=AlertsOptions)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from mailwatch.pulse import Pulse
     from mailwatch.refusals import Refusals
+    from mailwatch.sample import Latest
     from mailwatch.web.access import Access
     from mailwatch.web.passwords import Checks
 
@@ -79,6 +80,7 @@ class Subject:
 
     state_dir: Path
     log: object
+    probed: Callable[[], list[Latest]] = list
 
 
 class Kept:
@@ -170,9 +172,12 @@ class Pages:
     def __init__(self, subject: Subject, pulse: Pulse, refusals: Refusals) -> None:
         self._subject = subject
         self._pulse = pulse
-        self._metrics = registry(lambda: subject.state_dir, pulse, refusals)
+        self._metrics = registry(lambda: subject.state_dir, pulse, refusals, self._probed)
         self._kept = Kept(lambda: (subject.state_dir, subject.log, written(subject.state_dir), pulse.probes()))
         self._host = socket.gethostname()
+
+    def _probed(self) -> list[Latest]:
+        return self._subject.probed()  # asked each time: after SIGHUP there are others
 
     async def metrics(self, request: Request) -> Response:
         """The numbers, for Prometheus."""

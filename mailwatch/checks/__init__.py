@@ -1,0 +1,1 @@
+"""Active checks: each looks at one thing and tells what it found."""

@@ -120,6 +120,7 @@ def _muted(key: AlertKey, grade: int, view: View, terms: Terms, sources: Mapping
         return INHIBITED
     if view.now < terms.page_from:
         return OLD
-    if key[0] in ABSENCE and 0 <= view.running_for() < terms.options.alerts.grace_seconds:
+    # an hourly run has looked at all there is
+    if not terms.ahead and key[0] in ABSENCE and 0 <= view.running_for() < terms.options.alerts.grace_seconds:
         return STARTING
     return None

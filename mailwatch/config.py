@@ -180,6 +180,7 @@ def _thresholds(options: Options) -> str | None:
         ("clear_percent", "raise_percent"),
         ("raise_percent", "page_percent"),
         ("clear_age_seconds", "raise_seconds"),
+        ("clear_count", "min_count"),
     )
     for rule in fields(options.rules):
         found = getattr(options.rules, rule.name)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MINUTE: Final = 60
 WATCHED: Final = frozenset(
-    {"delivery_attempts", "delivery_failures", "complaints", "log_gaps", "messages_queued", "messages_received"}
+    {"delivery_attempts", "delivery_failures", "complaints", "rejects", "log_gaps", "messages_queued"}
 )
 """The counters that rules look at."""
 ATTEMPTED: Final = ("sent", "deferred", "bounced", "softbounce")

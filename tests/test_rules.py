@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +23,9 @@ from mailwatch.view import History, Sums
 from tests.parts.days import SITE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mailwatch.alert import Alert, AlertKey
     from mailwatch.counters import Series
 
 NOW = 1_000_000 * 60.0
@@ -159,10 +163,13 @@ CASES: dict[str, tuple[History, list[str]]] = {
                       ["local_fault daemon-crash raise page"]),
     "a label more does not matter": (history({0: {("complaints", ("fatal", "config-error", "local")): 2}}), ["local_fault config-error raise page"]),
     "strangers are refused": (history({0: {("complaints", ("client-refused", "client")): 99}}), []),
+    "clients of ours are refused": (
+        history({3: {("rejects", ("submission-refused",)): 30, ("rejects", ("client-refused",)): 99}}), ["clients_refused submission-refused raise page"]),
+    "a client of ours is refused now and then": (history({3: {("rejects", ("submission-refused", "client")): 4}}), []),
     "the log cannot be read": (history(probes=(UP, probe("log", False, "permission denied"))), ["own_health log-unreadable raise page"]),
     "the state cannot be written": (history(probes=(UP, probe("state", False, "disk full"))), ["own_health state-unwritable raise page"]),
     "a notification waits for long": (history(outbox_oldest_at=NOW - 1000), ["own_health outbox-old raise warn"]),
-    "of the time before its start it says nothing of itself": (history(probes=(UP, probe("log", False)), started_at=NOW + 60), []),
+    "of the time before its start it says nothing of itself": (history(probes=(UP, probe("log", False)), started_at=NOW + 60), ["own_health * unknown info"]),
 }  # fmt: skip
 
 
@@ -175,7 +182,7 @@ def test_a_relay_that_dies_on_a_busy_host_is_told_within_seconds() -> None:
     """The minute that it dies in has deliveries in it, and the alert does not wait for its end."""
     died = NOW - 30
     told: list[float] = []
-    alerts: dict[tuple[str, str, str], object] = {}
+    alerts: Mapping[AlertKey, Alert] = {}
     for second in range(25):
         now = died + second
         failures = second * 5 + 1
@@ -184,8 +191,8 @@ def test_a_relay_that_dies_on_a_busy_host_is_told_within_seconds() -> None:
             streaks={("relay-unreachable", "relay"): Streak(failures, died, now)},
             streaks_at=now,
         )
-        course = advance(alerts, [found.at(now)], Terms(options=Options(), page_from=0.0))  # type: ignore[arg-type]
-        alerts = dict(course.alerts)
+        course = advance(alerts, [found.at(now)], Terms(options=Options(), page_from=0.0))
+        alerts = course.alerts
         told += [notice.at - died for notice in course.notices]
     assert told == [10.0]
 
@@ -212,6 +219,22 @@ def test_just_after_the_start_nothing_is_told_of_what_is_only_missing() -> None:
     )
     assert [(notice.reason, notice.at) for notice in course.notices] == [("no-longer-muted", NOW + 60)]
     assert course.reasons["starting"] == 2
+
+
+def test_an_hourly_run_tells_what_only_a_look_at_the_queue_shows_and_what_it_could_not_see_the_second_time() -> None:
+    alerts: Mapping[AlertKey, Alert] = {}
+    told = []
+    blind = unread(at=NOW, instance="postfix", trouble="not allowed")
+    for run in range(3):
+        now = NOW + run * 3600.0
+        seen = replace(blind, at=now) if run else sample(now, deferred=state(1, 172_800, now))
+        found = history(samples=(seen,), probes=(), started_at=now - 1, last_event_at=now - 5)
+        course = advance(
+            alerts, found.views(now - 3600, now), Terms(options=Options(), page_from=now - 3600, ahead=3600.0)
+        )
+        alerts = course.alerts
+        told.append([notice.alert.cause for notice in course.notices])
+    assert told == [["queue-old"], [], ["postfix-unknown"]]
 
 
 def test_no_two_reasons_mute_each_other_so_that_nothing_is_told() -> None:

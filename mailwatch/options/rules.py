@@ -135,6 +135,15 @@ class LocalFault(RuleOptions):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientsRefused(RuleOptions):
+    """Our own clients are refused."""
+
+    window_seconds: int = _number(900, "what is looked back on", least=60)
+    min_count: int = _number(20, "so many refusals, at least", least=1, most=10_000_000)
+    clear_count: int = _number(5, "with fewer, it is over", least=1, most=10_000_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OwnHealth(RuleOptions):
     """mailwatch itself cannot see, remember or tell."""
 
@@ -158,6 +167,7 @@ class RulesOptions:
     log_silent: LogSilent = field(default_factory=LogSilent)
     postfix_down: PostfixDown = field(default_factory=PostfixDown)
     local_fault: LocalFault = field(default_factory=LocalFault)
+    clients_refused: ClientsRefused = field(default_factory=ClientsRefused)
     own_health: OwnHealth = field(default_factory=OwnHealth)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mailwatch.rules import (
     bounced_share,
+    clients_refused,
     deferred_share,
     local_fault,
     log_silent,
@@ -42,6 +43,7 @@ RULES: Final[dict[str, Callable[[View, Any], list[Firing]]]] = {
     log_silent.NAME: log_silent.evaluate,
     postfix_down.NAME: postfix_down.evaluate,
     local_fault.NAME: local_fault.evaluate,
+    clients_refused.NAME: clients_refused.evaluate,
     own_health.NAME: own_health.evaluate,
 }
 ABSENCE: Final = frozenset({"queue_growing", "oldest_too_old", "no_delivery", "log_silent", "own_health"})

@@ -1,13 +1,13 @@
 """Fires when mailwatch itself cannot see, remember or tell: who watches must be known to watch.
 
-Only of a running agent: of the minutes before its start it knows nothing, and says nothing.
+Only of a running mailwatch: of the minutes before its start nobody can tell.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mailwatch.firing import RAISE, Firing
+from mailwatch.firing import RAISE, Firing, unknown
 from mailwatch.rules.postfix_down import seen
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ LEFT_OUT: Final = frozenset({"log-moving"})
 def evaluate(view: View, options: OwnHealth, /) -> list[Firing]:
     """A firing for each part of mailwatch that does not work."""
     if view.running_for() < 0:
-        return []
+        return unknown(NAME, view.now)
     failing = [
         probe
         for probe in view.history.probes
@@ -66,8 +66,7 @@ def _firing(options: OwnHealth, cause: str, probes: list[Probe], grade: tuple[st
 def _blind(view: View, options: OwnHealth) -> list[Firing]:
     """Nobody knows whether Postfix runs: there is no sample of the queue, or it says so."""
     newest = seen(view)
-    known = bool(newest) and all(each.up is not None for each in newest.values())
-    if known or view.running_for() < options.probe_seconds:
+    if newest and all(each.up is not None for each in newest.values()):
         return []
     trouble = next((each.trouble for each in newest.values() if each.trouble), None)
     return [

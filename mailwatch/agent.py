@@ -6,7 +6,8 @@ Promises
     commits a second (Postfix needs the same disk), none while nothing happens.
 
 How it fails
-    A full disk, an unreadable log: it says so once, shows it at /healthz and in its probes, and tries again.
+    A full disk, an unreadable log: it says so once, shows it at /healthz and in its probes, and tries again. People are
+    told meanwhile, from memory.
     A damaged state is kept aside and begun anew. A bug ends the process: a supervisor sees that, silence it would not.
 """
 
@@ -14,10 +15,12 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.database import StateDamaged, StateUnwritable
 from mailwatch.pulse import Seen, looked
+from mailwatch.reserve import Reserve
 from mailwatch.store import Store
 from mailwatch.tally import Delta, fold, passed_series
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from mailwatch.duty import Duty
     from mailwatch.parsers.parsed import Parser
     from mailwatch.pulse import Pulse
     from mailwatch.sources.batch import Batch, Source
@@ -58,6 +62,7 @@ class Agent:
         judge: Judge,
         pulse: Pulse,
         wakeup: Wakeup,
+        duty: Duty,
     ) -> None:
         self._state_dir = state_dir
         self._open_source = open_source
@@ -65,6 +70,8 @@ class Agent:
         self._judge = judge
         self._pulse = pulse
         self._wakeup = wakeup
+        self._duty = duty
+        self._reserve = Reserve(state_dir)
         self._store: Store | None = None
         self._source: Source | None = None
         self._failures = 0
@@ -86,8 +93,9 @@ class Agent:
                 looked_at = time.monotonic()
                 more = self.tick()
                 self._pulse.ticked_at = time.monotonic()
+                self._duty.beat(self._pulse)
                 if self._failures:
-                    self._wakeup.pause(RETRY[min(self._failures, len(RETRY)) - 1])
+                    self._wait_for_the_state()
                 elif not more and not self._stopping and not self.ended:
                     self._wakeup.wait(POLL)
                     # also when nothing could be committed: a line that grows byte by byte must not keep us busy
@@ -110,7 +118,17 @@ class Agent:
             log.info("the state can be written again")
         self._failures = 0
         self._pulse.state = looked(self._pulse.state, None, time.time())
+        self._reserve.keep(time.monotonic())
         return more
+
+    def _wait_for_the_state(self) -> None:
+        """Until it is tried again to write the state, look at what can be seen without: people are told from memory."""
+        again_at = time.monotonic() + RETRY[min(self._failures, len(RETRY)) - 1]
+        while not self._stopping and (left := again_at - time.monotonic()) > 0:
+            self._wakeup.pause(min(left, RETRY[0]))
+            self._duty.look_from_memory(self._pulse, time.time())
+            self._pulse.ticked_at = time.monotonic()
+            self._duty.beat(self._pulse)
 
     def close(self) -> None:
         """Let go of the log and the state; what was not committed is read again."""
@@ -132,6 +150,7 @@ class Agent:
             self._store = Store.open(self._state_dir, time.time())
             if self._store.damaged is not None:
                 log.error("the state was damaged: kept as %s, begun anew at the end of the log", self._store.damaged)
+        self._duty.begin(self._store, time.time())
         if self._source is None:
             self._source = self._open_source(self._store.positions(), self._store.begins_at_end())
         return self._store, self._source
@@ -149,10 +168,20 @@ class Agent:
                 break
         self._behind = batch.more
         self._note_trouble(batch.trouble)
-        if positions or not delta.is_empty():
-            store.commit(delta, positions, time.time())
+        self._decide_and_commit(store, delta, positions, caught_up=not batch.more)
         self.ended = batch.ended
         return batch.more
+
+    def _decide_and_commit(
+        self, store: Store, delta: Delta, positions: Mapping[str, str | None], *, caught_up: bool
+    ) -> None:
+        now = time.time()
+        decided = self._duty.decide(delta, self._pulse, now, caught_up=caught_up)
+        if not (positions or not delta.is_empty() or (decided is not None and decided.pressing)):
+            return
+        also = None if decided is None else partial(self._duty.write, decided=decided, now=now)
+        store.commit(delta, positions, now, also)
+        self._duty.settled(now)
 
     def _fold(self, store: Store, delta: Delta, batch: Batch) -> None:
         now = time.time()
@@ -191,6 +220,7 @@ class Agent:
         """Begin anew at the end of the log: what had been counted is not known any more."""
         log.error("%s", error)
         self._failures += 1
+        self._duty.anew()
         self._pulse.state = Seen(success=False, succeeded_at=self._pulse.state.succeeded_at, trouble=str(error))
         if self._store is not None:
             log.error("kept aside as %s", self._store.set_aside(time.time()))
@@ -203,3 +233,9 @@ class Agent:
         self._pulse.state = Seen(success=False, succeeded_at=self._pulse.state.succeeded_at, trouble=str(error))
         # the state on the disk is the truth: whatever was half done goes
         self.close()
+        if self._reserve.release():
+            log.warning("the reserve is given up to write what is to be told")
+            self._failures = 0
+            self._duty.take_back()
+            return
+        self._duty.failed(self._pulse, time.time())

@@ -46,4 +46,30 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             text TEXT NOT NULL, PRIMARY KEY (scope, shape)
         ) WITHOUT ROWID""",
     ),
+    (
+        # what was decided, by what it is about; content is JSON
+        """CREATE TABLE alert (
+            rule TEXT NOT NULL, cause TEXT NOT NULL, scope TEXT NOT NULL, content TEXT NOT NULL,
+            PRIMARY KEY (rule, cause, scope)
+        ) WITHOUT ROWID""",
+        # a notification for a channel; due_at is None when it is done with, outcome is sent or failed then
+        """CREATE TABLE outbox (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, channel TEXT NOT NULL, topic TEXT NOT NULL,
+            content TEXT NOT NULL, made_at REAL NOT NULL, due_at REAL, tries INTEGER NOT NULL DEFAULT 0,
+            leased_until REAL, ended_at REAL, outcome TEXT, answer TEXT, UNIQUE (key, channel)
+        )""",
+        "CREATE INDEX outbox_due ON outbox (channel, due_at) WHERE due_at IS NOT NULL",
+        """CREATE TABLE queue_sample (
+            instance TEXT NOT NULL, at REAL NOT NULL, content TEXT NOT NULL, PRIMARY KEY (instance, at)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE streak (
+            cause TEXT NOT NULL, scope TEXT NOT NULL, failures INTEGER NOT NULL, first_at REAL NOT NULL,
+            last_at REAL NOT NULL, PRIMARY KEY (cause, scope)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE example (
+            cause TEXT NOT NULL, scope TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (cause, scope)
+        ) WITHOUT ROWID""",
+        # how much each channel was told in the last hour; content is JSON
+        "CREATE TABLE ration (channel TEXT PRIMARY KEY, content TEXT NOT NULL) WITHOUT ROWID",
+    ),
 )

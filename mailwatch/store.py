@@ -26,7 +26,7 @@ from mailwatch.delays import histogram
 from mailwatch.tally import SENT, UNTOLD, Fate, Sample, touched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from mailwatch.counters import Series
     from mailwatch.delays import Texts
@@ -144,10 +144,23 @@ class Store:
                 )
             }
 
-    def commit(self, delta: Delta, positions: Mapping[str, str | None], now: float) -> None:
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Everything inside reads what the last commit left. Raises StateUnwritable, StateDamaged."""
+        with told_plainly(self.path):
+            yield self._connection
+
+    def commit(
+        self,
+        delta: Delta,
+        positions: Mapping[str, str | None],
+        now: float,
+        also: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> None:
         """Write what was counted together with the positions up to which it was; a position of None is forgotten.
 
-        ``now`` (seconds) decides which buckets are still kept. Raises StateUnwritable, StateDamaged.
+        ``now`` (seconds) decides which buckets are still kept; ``also`` writes within the same transaction.
+        Raises StateUnwritable, StateDamaged.
         """
         with self.transaction() as connection:
             changed = write_messages(connection, delta)
@@ -165,6 +178,8 @@ class Store:
                     "ON CONFLICT DO UPDATE SET value = max(value, excluded.value)",
                     (min(delta.last_event_at, now),),
                 )
+            if also is not None:
+                also(connection)
             pruned = now - self._pruned_at >= MINUTE
             if pruned:
                 prune(connection, now)

@@ -41,6 +41,7 @@ from mailwatch.event import (
     SaslFailed,
 )
 from mailwatch.record import NAMES, name_of
+from mailwatch.streak import Streaks, Subject, delivered, failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -94,7 +95,8 @@ class Delta:
 
     ``opened`` has the first ``queue active`` line of messages that are still open, ``closed`` those that were open
     before and are no more, ``fates`` what was learned about open messages: nothing, where it says nothing;
-    ``unknown`` samples of failures that no rule knows.
+    ``unknown`` samples of failures that no rule knows, ``streaks`` the failures since the last delivery of their side,
+    ``examples`` what was said last of each cause and scope, without local parts.
     """
 
     minutes: dict[int, Counter[Series]] = field(default_factory=dict)
@@ -103,6 +105,8 @@ class Delta:
     fates: dict[MessageKey, Fate] = field(default_factory=dict)
     delays: Texts = field(default_factory=dict)
     unknown: dict[UnknownKey, Sample] = field(default_factory=dict)
+    streaks: Streaks = field(default_factory=dict)
+    examples: dict[Subject, str] = field(default_factory=dict)
     last_event_at: float = 0.0
 
     def minute(self, number: int) -> Counter[Series]:
@@ -216,6 +220,8 @@ def _failed(delta: Delta, event: Delivery, known: Known, tell: Tell, cause: Caus
     tell(_FAILED.get((status, cause.name, cause.scope), _FAILED[status, UNKNOWN, LOCAL]))
     if event.status == "deferred":
         _learn(delta, known, key, cause=cause.name, scope=cause.scope)
+    failed(delta.streaks, cause.name, cause.scope, event.at)
+    delta.examples[cause.name, cause.scope] = event.text
     if cause.name == UNKNOWN:
         _sample(delta, cause.scope, event.at, event.text)
 
@@ -296,6 +302,7 @@ def _complained(delta: Delta, event: Complaint, known: Known, tell: Tell, judge:
     if cause is None:
         return
     tell(("complaints", (event.level, cause.name, cause.scope)))
+    delta.examples[cause.name, cause.scope] = event.text
     if cause.name == UNKNOWN:
         _sample(delta, LOCAL, event.at, event.text)
 
@@ -327,7 +334,8 @@ def fold(delta: Delta, events: Iterable[Event], known: Known, judge: Judge) -> N
     begin = end = 0.0
     newest = delta.last_event_at
     told: list[Series] = []
-    delivered: list[Delivery] = []
+    sent: list[Delivery] = []
+    streaks = delta.streaks
     tell, told_of = told.append, _TOLD.get
     for event in events:
         at = event.at
@@ -339,15 +347,17 @@ def fold(delta: Delta, events: Iterable[Event], known: Known, judge: Judge) -> N
             newest = at
         if type(event) is Delivery:
             if event.status == SENT:
-                delivered.append(event)
+                sent.append(event)
+                if streaks:
+                    delivered(streaks, event.origin.program)
             else:
                 _failed(delta, event, known, tell, judge(event))
             tell(_ATTEMPTS.get((event.origin.program, event.status)) or _attempt(event))
         else:
             told_of(type(event), _named)(delta, event, known, tell, judge)
     _add(delta, begin, told)
-    if delivered:
-        observe(delta.delays, delivered)
+    if sent:
+        observe(delta.delays, sent)
     delta.last_event_at = newest
 
 

@@ -53,6 +53,14 @@ class Sums:
                 if last - length < minute <= last:
                     total.update(watched)
 
+    def take_back(self, minutes: Mapping[int, Mapping[Series, int]]) -> None:
+        """Count less: what was added and is not to count."""
+        for minute, counted in minutes.items():
+            known = self.minutes.get(minute)
+            if known is not None:
+                _less(known, {series: number for series, number in counted.items() if series[0] in WATCHED})
+        self._windows.clear()
+
     def of(self, minute: int) -> Mapping[Series, int]:
         """What was counted in one minute."""
         return self.minutes.get(minute, {})

@@ -7,6 +7,7 @@ import logging
 import os
 import resource
 import signal
+import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ import click
 
 from mailwatch import __version__
 from mailwatch.agent import Agent
+from mailwatch.causes import catalogue
 from mailwatch.commands.claim import Claim, claim, refuse_unusable_input
 from mailwatch.commands.failure import BAD_CONFIG, Failure
 from mailwatch.commands.judging import judge_of
@@ -23,11 +25,16 @@ from mailwatch.commands.probing import probes_of
 from mailwatch.commands.ties import warn_of_ties
 from mailwatch.config import ConfigError, load
 from mailwatch.discovery import facilities, open_log, syslog_names, wakeup_of
+from mailwatch.duty import Duty
+from mailwatch.heart import Heart
 from mailwatch.options import Options, parse_address
+from mailwatch.outbox import Outbox
 from mailwatch.parsers import PARSERS
 from mailwatch.pulse import Pulse
 from mailwatch.refusals import Refusals
 from mailwatch.tally import PASSED
+from mailwatch.view import Site
+from mailwatch.watchdog import Watchdog
 from mailwatch.web.access import Access
 from mailwatch.web.pages import Subject, application
 from mailwatch.web.passwords import Checks, is_checking
@@ -48,13 +55,15 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 class Watch:
     """One life of the agent between two configurations: its files, opened and closed together."""
 
-    def __init__(self, claimed: Claim, pulse: Pulse) -> None:
+    def __init__(self, claimed: Claim, pulse: Pulse, watchdog: Watchdog) -> None:
         self._claimed = claimed
         self._wakeup = wakeup_of(claimed.log)
         judge, mistakes = judge_of(claimed.options, claimed.postfix, look_up=True)
         for mistake in mistakes:
             log.error("rules of causes are left out: %s", mistake)
-        self.probes = probes_of(claimed.options)
+        self.probes = probes_of(claimed.options, judge)
+        self._outbox = Outbox(claimed.options.state_dir, claimed.options.channel)
+        self._heart = Heart(watchdog, claimed.options.deadman)
         self._agent = Agent(
             state_dir=claimed.options.state_dir,
             open_source=self._open_source,
@@ -62,15 +71,27 @@ class Watch:
             judge=judge,
             pulse=pulse,
             wakeup=self._wakeup,
+            duty=self._duty(),
         )
+
+    def _duty(self) -> Duty:
+        entries, postfix = catalogue(), self._claimed.postfix
+        site = Site(
+            host=(postfix.hostname if postfix is not None else "") or socket.gethostname(),
+            severities={cause: entry.severity for cause, entry in entries.items()},
+            relay=(postfix.relayhost if postfix is not None else "") or None,
+        )
+        return Duty(self._claimed.options, entries, self._outbox, self.probes.taken, self._heart, site)
 
     def run(self) -> None:
         """Work until ``stop``."""
         self.probes.start()
+        self._outbox.start()
         try:
             self._agent.run()
         finally:
             self.probes.stop()
+            self._outbox.stop()
             self._wakeup.close()
 
     @property
@@ -104,6 +125,7 @@ class Supervision:
         self._claimed = claimed
         self._reload = reload
         self._pulse = Pulse()
+        self._watchdog = Watchdog()
         self._refusals = Refusals()
         self._access = Access(claimed.web)
         self._subject = Subject(state_dir=claimed.options.state_dir, log=claimed.log)
@@ -122,7 +144,7 @@ class Supervision:
                 if self._hung_up:
                     self._hung_up = False
                     self._change_over()
-                self._watch = Watch(self._claimed, self._pulse)
+                self._watch = Watch(self._claimed, self._pulse, self._watchdog)
                 self._subject.probed = self._watch.probes.latest
                 self._tell()
                 if self._hung_up or self._ending:
@@ -131,6 +153,7 @@ class Supervision:
                 if self._watch.ended:
                     break
         finally:
+            self._watchdog.stopping()
             self._web.stop()
             self._claimed.release()
         log.info("ended, everything committed")

@@ -1,0 +1,175 @@
+"""What a tick does besides counting: takes in what was looked at, decides, and has people told.
+
+Promises
+    A decision and the notifications it leads to are committed with the lines that led to it, and told after that. What
+    cannot be committed is told nevertheless, from memory, at most once an hour for each key: the alarm about a full
+    disk does not need the disk.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from mailwatch import ledger
+from mailwatch.decisions import Decisions, Remembered
+from mailwatch.letter import Stationery
+from mailwatch.letters import addressed
+from mailwatch.sample import Probe
+from mailwatch.tally import Delta
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Mapping, Sequence
+
+    from mailwatch.alert import Notice
+    from mailwatch.causes import Entry
+    from mailwatch.decisions import Decided
+    from mailwatch.heart import Heart
+    from mailwatch.letters import Row
+    from mailwatch.options import Options
+    from mailwatch.outbox import Outbox
+    from mailwatch.pulse import Pulse, Seen
+    from mailwatch.ration import Ration
+    from mailwatch.sample import QueueSample
+    from mailwatch.store import Store
+    from mailwatch.view import Site
+
+log = logging.getLogger(__name__)
+
+OLDEST_EVERY: Final = 10.0
+"""Seconds between looks at how long the oldest notification waits."""
+
+
+class Duty:
+    """Used by the work loop alone. ``taken`` gives what probes have found since it was asked last."""
+
+    def __init__(
+        self,
+        options: Options,
+        catalogue: Mapping[str, Entry],
+        outbox: Outbox,
+        taken: Callable[[], list[QueueSample | Probe]],
+        heart: Heart,
+        site: Site,
+    ) -> None:
+        self._options = options
+        self._catalogue = catalogue
+        self._outbox = outbox
+        self._taken = taken
+        self._heart = heart
+        self._site = site
+        self._decisions: Decisions | None = None
+        self._provisional = False
+        self._rations: dict[str, Ration] = {}
+        self._pending: tuple[list[Row], dict[str, Ration]] = ([], {})
+        self._seen: dict[str, Seen] = {}
+        self._oldest: tuple[float, float | None] = (0.0, None)
+
+    def begin(self, store: Store, now: float) -> None:
+        """Go on from what a state remembers, unless what was decided since is still in memory."""
+        before = self._decisions
+        if before is not None and not self._provisional:
+            return
+        with store.reading() as connection:
+            remembered = ledger.read(connection, now)
+            self._rations = {**ledger.read_rations(connection), **self._rations}
+        if before is not None:  # decided while nothing could be read
+            remembered = replace(remembered, alerts={**remembered.alerts, **before.alerts})
+        self._decisions = Decisions(self._site, self._options, remembered, now)
+        self._provisional = False
+
+    def beat(self, pulse: Pulse) -> None:
+        """The loop has come round: who watches us is told."""
+        self._heart.beat(pulse)
+
+    def anew(self) -> None:
+        """The state was damaged and is begun anew."""
+        self._decisions = None
+
+    def decide(self, delta: Delta, pulse: Pulse, now: float, *, caught_up: bool) -> Decided | None:
+        """Decide on what was read and looked at; None when there is nothing new."""
+        decisions = self._begun(now)
+        decisions.take([*self._taken(), *self._of_itself(pulse, now)])
+        decided = decisions.decide(delta, now, caught_up=caught_up, outbox_oldest_at=self._oldest_at(now))
+        rows, rations = ([], self._rations) if decided is None else self._written(decided.notices, decisions)
+        # what could not be committed before is committed with what comes now
+        self._pending = ([*self._pending[0], *rows], rations)
+        return decided
+
+    def write(self, connection: sqlite3.Connection, decided: Decided, now: float) -> None:
+        """Write what was decided, within the transaction that commits what it was decided on."""
+        rows, rations = self._pending
+        ledger.write(connection, decided, rows, rations, now)
+
+    def settled(self, now: float) -> None:
+        """It is committed: people are told."""
+        rows, self._rations = self._pending
+        self._pending = ([], self._rations)
+        self._begun(now).settled(now)
+        if rows:
+            self._outbox.wake()
+
+    def take_back(self) -> None:
+        """It was not committed: what was counted is read again; what was decided is committed with what comes next."""
+        if self._decisions is not None:
+            self._decisions.undo()
+
+    def failed(self, pulse: Pulse, now: float) -> None:
+        """Nothing can be committed: what was counted is taken back, what was decided is told from memory."""
+        self.take_back()
+        rows, self._rations = self._pending
+        self._pending = ([], self._rations)
+        self._outbox.tell_from_memory(rows, now)
+        self.look_from_memory(pulse, now)
+
+    def look_from_memory(self, pulse: Pulse, now: float) -> None:
+        """Decide without the log, which is not read while nothing can be committed; tell from memory."""
+        decided = self.decide(Delta(), pulse, now, caught_up=True)
+        if decided is not None:
+            rows, self._rations = self._pending
+            self._pending = ([], self._rations)
+            self._outbox.tell_from_memory(rows, now)
+
+    def _begun(self, now: float) -> Decisions:
+        if self._decisions is None:  # the state could not be read yet
+            self._provisional = True
+            self._decisions = Decisions(self._site, self._options, Remembered(), now)
+        return self._decisions
+
+    def _written(self, notices: Sequence[Notice], decisions: Decisions) -> tuple[list[Row], dict[str, Ration]]:
+        for notice in notices:
+            about = notice.alert
+            log.warning(
+                "alert %s rule=%s cause=%s scope=%s severity=%s because=%s",
+                notice.kind, about.rule, about.cause, about.scope, about.severity, notice.reason,
+            )  # fmt: skip
+        alerts = self._options.alerts
+        paper = Stationery(
+            host=self._site.host,
+            catalogue=self._catalogue,
+            examples=decisions.examples,
+            zone=datetime.now().astimezone().tzinfo or UTC,
+            mask=alerts.mask,
+            runbook_url=alerts.runbook_url,
+        )
+        return addressed(notices, paper, self._options, self._rations)
+
+    def _of_itself(self, pulse: Pulse, now: float) -> list[Probe]:
+        """Probes of what mailwatch needs itself, where they have changed."""
+        changed = []
+        for name, seen in pulse.probes().items():
+            if seen != self._seen.get(name):
+                before = self._seen.get(name)
+                self._seen[name] = seen
+                same = before is not None and (seen.success, seen.trouble) == (before.success, before.trouble)
+                if seen.success is not None and not same:
+                    changed.append(Probe(name=name, at=now, success=seen.success, trouble=seen.trouble))
+        return changed
+
+    def _oldest_at(self, now: float) -> float | None:
+        if not 0 <= now - self._oldest[0] < OLDEST_EVERY:
+            self._oldest = (now, self._outbox.oldest())
+        return self._oldest[1]

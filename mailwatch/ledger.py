@@ -1,0 +1,158 @@
+"""Reads and writes what was decided, in the state database: alerts, the outbox, samples of the queue.
+
+``write`` runs within the transaction that commits the log's position: a decision and what led to it are one commit.
+What cannot be read back (another version wrote it) is left out, never guessed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any, Final
+
+from mailwatch.alert import Alert
+from mailwatch.decisions import LOOKED_BACK, SAMPLES, Remembered
+from mailwatch.letters import topic
+from mailwatch.ration import Ration
+from mailwatch.sample import QueueSample, QueueState
+from mailwatch.streak import Streak
+from mailwatch.view import WATCHED
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from mailwatch.decisions import Decided
+    from mailwatch.letters import Row
+
+MINUTE: Final = 60
+DONE_KEPT: Final = 7 * 86400
+"""Seconds for which notifications that are done with are kept."""
+UNTIL: Final = "decided_until"
+PENDING_AT_MOST: Final = 10_000
+"""So many notifications wait at most; the oldest go, and are counted as failed."""
+
+
+def read(connection: sqlite3.Connection, now: float) -> Remembered:
+    """What was decided before ``now``, and what the rules look back on."""
+    facts = dict(connection.execute("SELECT name, value FROM fact"))
+    until = facts.get(UNTIL)
+    since = min(now, until or now) - LOOKED_BACK
+    minutes: dict[int, dict[tuple[str, tuple[str, ...]], int]] = {}
+    for start, name, labels, value in connection.execute(
+        "SELECT start, name, labels, value FROM bucket WHERE width = ? AND start >= ?", (MINUTE, int(since))
+    ):
+        if name in WATCHED:
+            minutes.setdefault(start // MINUTE, {})[name, tuple(json.loads(labels))] = value
+    return Remembered(
+        alerts={alert.key: alert for alert in map(alert_in, contents(connection, "alert")) if alert is not None},
+        minutes=minutes,
+        samples=[sample for sample in map(sample_in, contents(connection, "queue_sample")) if sample is not None],
+        streaks={
+            (cause, scope): Streak(failures, first, last)
+            for cause, scope, failures, first, last in connection.execute("SELECT * FROM streak")
+        },
+        examples={(cause, scope): text for cause, scope, text in connection.execute("SELECT * FROM example")},
+        until=until,
+        last_event_at=facts.get("last_event_at"),
+    )
+
+
+def contents(connection: sqlite3.Connection, table: str) -> Iterable[Any]:
+    """The JSON of a table's rows, as far as it is some."""
+    order = " ORDER BY at" if table == "queue_sample" else ""
+    for (content,) in connection.execute(f"SELECT content FROM {table}{order}"):  # noqa: S608 - a name of our own
+        with contextlib.suppress(ValueError):
+            yield json.loads(content)
+
+
+def alert_in(content: Any) -> Alert | None:
+    """An alert as it was written; None for what is none."""
+    known = {each.name for each in fields(Alert)}
+    with contextlib.suppress(TypeError):
+        return Alert(**{name: value for name, value in content.items() if name in known})
+    return None
+
+
+def sample_in(content: Any) -> QueueSample | None:
+    """A sample as it was written; None for what is none."""
+    with contextlib.suppress(TypeError, KeyError, AttributeError):
+        queues = {name: QueueState(**state) for name, state in content["queues"].items()}
+        return QueueSample(**{**content, "queues": queues})
+    return None
+
+
+def write(
+    connection: sqlite3.Connection, decided: Decided, rows: Sequence[Row], rations: Mapping[str, Ration], now: float
+) -> None:
+    """Write what was decided, and a row of the outbox for each channel that is to be told."""
+    connection.execute("DELETE FROM alert")
+    connection.executemany(
+        "INSERT INTO alert VALUES (?, ?, ?, ?)",
+        [(*key, json.dumps(asdict(alert))) for key, alert in decided.alerts.items()],
+    )
+    connection.execute("DELETE FROM streak")
+    connection.executemany(
+        "INSERT INTO streak VALUES (?, ?, ?, ?, ?)",
+        [(*subject, *streak) for subject, streak in decided.streaks.items()],
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO example VALUES (?, ?, ?)",
+        [(*subject, text) for subject, text in decided.examples.items()],
+    )
+    write_samples(connection, decided.samples, now)
+    if decided.until is not None:
+        connection.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (UNTIL, decided.until))
+    add(connection, rows, now)
+    if rows:
+        connection.executemany(
+            "INSERT OR REPLACE INTO ration VALUES (?, ?)",
+            [(channel, json.dumps(asdict(ration))) for channel, ration in rations.items()],
+        )
+
+
+def write_samples(connection: sqlite3.Connection, samples: Sequence[QueueSample], now: float) -> None:
+    """Keep the samples that the rules may look back on."""
+    if not samples:
+        return
+    connection.executemany(
+        "INSERT OR REPLACE INTO queue_sample VALUES (?, ?, ?)",
+        [(sample.instance, sample.at, json.dumps(asdict(sample))) for sample in samples],
+    )
+    connection.execute("DELETE FROM queue_sample WHERE at < ? OR at > ?", (now - LOOKED_BACK, now + LOOKED_BACK))
+    connection.execute(
+        "DELETE FROM queue_sample WHERE (instance, at) NOT IN "
+        "(SELECT instance, at FROM queue_sample ORDER BY at DESC LIMIT ?)",
+        (SAMPLES,),
+    )
+
+
+def add(connection: sqlite3.Connection, rows: Sequence[Row], now: float) -> None:
+    """Put notifications into the outbox; one that is there already, by key and channel, is not put twice."""
+    if not rows:
+        return
+    connection.executemany(
+        "INSERT OR IGNORE INTO outbox (key, channel, topic, content, made_at, due_at) VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (row.notification.key, row.channel, topic(row.notification), row.notification.as_json(), now, now)
+            for row in rows
+        ],
+    )
+    connection.execute("DELETE FROM outbox WHERE due_at IS NULL AND ended_at < ?", (now - DONE_KEPT,))
+    connection.execute(
+        "UPDATE outbox SET due_at = NULL, ended_at = ?, outcome = 'failed', answer = 'too many were waiting' "
+        "WHERE due_at IS NOT NULL AND id NOT IN "
+        "(SELECT id FROM outbox WHERE due_at IS NOT NULL ORDER BY id DESC LIMIT ?)",
+        (now, PENDING_AT_MOST),
+    )
+
+
+def read_rations(connection: sqlite3.Connection) -> dict[str, Ration]:
+    """How much each channel was told in the last hour."""
+    found: dict[str, Ration] = {}
+    for channel, content in connection.execute("SELECT channel, content FROM ration"):
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            said = json.loads(content)
+            found[channel] = Ration(told_at=tuple(map(float, said["told_at"])), held_back=int(said["held_back"]))
+    return found

@@ -84,7 +84,7 @@ def test_every_member_gets_it_and_those_that_do_not_are_named() -> None:
             f"http://127.0.0.1:{hung.port}",
             two.url(""),
         )
-        outcome = deliver(members(*urls), alarm(), 3)
+        outcome = deliver(members(*urls), alarm(), 6)
     assert outcome.sent
     assert outcome.answer.startswith("2 of 5 have it; ")
     assert f"cannot connect to 127.0.0.1:{dead}: Connection refused" in outcome.answer

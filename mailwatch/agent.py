@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mailwatch.pulse import Pulse
     from mailwatch.sources.batch import Batch, Source
     from mailwatch.sources.wakeup import Wakeup
+    from mailwatch.tally import Judge
 
 BLOCK: Final = 1 << 18
 BETWEEN_COMMITS: Final = 0.25
@@ -54,12 +55,14 @@ class Agent:
         state_dir: Path,
         open_source: Callable[[Mapping[str, str], bool], Source],
         parser: Parser,
+        judge: Judge,
         pulse: Pulse,
         wakeup: Wakeup,
     ) -> None:
         self._state_dir = state_dir
         self._open_source = open_source
         self._parser = parser
+        self._judge = judge
         self._pulse = pulse
         self._wakeup = wakeup
         self._store: Store | None = None
@@ -161,7 +164,7 @@ class Agent:
         if not batch.block:
             return
         parsed = self._parser.parse(batch.block, batch.written_at)
-        fold(delta, parsed.events, store.open_among(parsed.events))
+        fold(delta, parsed.events, store.open_among(parsed.events), self._judge)
         for (kind, program), number in parsed.passed.items():
             name, labels = passed_series(kind, program)
             delta.count(name, now, labels, number)

@@ -10,6 +10,7 @@ Postfix softens, wraps and repeats: ``delivery temporarily suspended: host mx.ex
 from __future__ import annotations
 
 import re
+from string import ascii_letters, digits
 from typing import Final, NamedTuple
 
 UNKNOWN: Final = "unknown"
@@ -45,8 +46,8 @@ CAUSES: Final[dict[str, tuple[str, ...]]] = {
     UNKNOWN: SIDES,
 }  # fmt: skip
 """Every cause, and the sides on which it can be."""
-LONGEST: Final = 4096
-"""So much of a text is looked at: Postfix cuts its own lines at 2 048 or 8 192 bytes."""
+LONGEST: Final = 2048
+"""So much of a text is looked at: all that syslog leaves of a line of Postfix; a reply says why at its beginning."""
 
 HOST: Final = r"(?P<host>[^ \[\]]{0,255})\[(?P<address>[^\[\]]{1,255})\](?::[0-9]{1,5})?"
 # hosts that nobody is delivered to, only through: a line pasted from elsewhere tells its side by them
@@ -71,6 +72,8 @@ TALKED_TO: Final = re.compile(
 LOOKED_UP: Final = re.compile(r"Name service error for (?:name=|domain )?(?P<host>[^ :;]{1,255})")
 IN_REPLY: Final = re.compile(r" \(in reply to [A-Za-z][A-Za-z -]{0,40}\)$")
 CODES: Final = re.compile(r"(?P<code>[2-5][0-9]{2})(?:[ -]|$)(?:(?P<dsn>[245]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.]))?")
+LOCAL_PART: Final = f"{ascii_letters}{digits}.!#$%&'*+-/=?^_`{{|}}~"
+"""What a local part is made of where it is not quoted (RFC 5322, 3.2.3)."""
 DSN: Final = re.compile(r"(?:^|[ #<(])(?P<dsn>[45]\.[0-9]{1,3}\.[0-9]{1,3})(?![0-9.])")
 
 
@@ -108,6 +111,39 @@ class Relays(NamedTuple):
         return RELAY if named & self.hosts else RECIPIENT
 
 
+def blanked(text: str) -> str:
+    """A text, cut, without the local parts of addresses: strangers choose them, and they are nobody's business.
+
+    >>> blanked("550 <mailbox-full@shop.example>: no such user")
+    '550 <@shop.example>: no such user'
+    """
+    text = text[:LONGEST]
+    if "@" not in text:
+        return text
+    *before, last = text.split("@")
+    return "@".join([*map(_without_local_part, before), last])
+
+
+def _without_local_part(text: str) -> str:
+    """What stands before an @, without the local part that ends it."""
+    if text.endswith('"'):
+        return text[:-1].rpartition('"')[0]
+    return text.rstrip(LOCAL_PART)
+
+
+def shape(text: str) -> str:
+    """A text without what differs where all else is the same: words with a digit, a dot inside or an @ are a #.
+
+    >>> shape("450 queue 4F2A1 of mx.example is busy.")
+    '# queue # of # is busy.'
+    """
+    return " ".join("#" if _varies(word) else word for word in text.split())
+
+
+def _varies(word: str) -> bool:
+    return "@" in word or "." in word.rstrip(".") or any(each in digits for each in word)
+
+
 def joined(reply: str) -> str:
     """A reply of several lines as one: the codes in front of every line but the first go."""
     reply = reply.replace("#012", " ").replace("\n", " ")
@@ -122,8 +158,7 @@ def joined(reply: str) -> str:
 
 
 def unwrapped(text: str) -> Said:
-    """The innermost reply of a delivery's text, or the text itself; and the host it names."""
-    text = text[:LONGEST]
+    """The innermost reply of a delivery's ``blanked`` text, or the text itself; and the host it names."""
     while text.startswith(SUSPENDED):
         text = text.removeprefix(SUSPENDED)
     said = SAID.match(text)

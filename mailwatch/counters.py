@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
+from mailwatch.cause import CAUSES, CLIENT, LOCAL, SIDES
 from mailwatch.event import AGENTS, LEVELS, PROGRAMS, STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 Labels = tuple[str, ...]
 Series = tuple[str, Labels]
@@ -22,6 +23,10 @@ Series = tuple[str, Labels]
 RECEIVERS: Final = ("smtpd", "pickup", "qmqpd", "other")
 ENDS: Final = ("sent", "bounced", "expired", "deleted", "requeued")
 """How a message ends: all recipients delivered; at least one bounced; given up; removed or requeued by hand."""
+FAILURES: Final = ("deferred", "bounced", "softbounce", "undeliverable", "other")
+"""How an attempt can fail."""
+FAILING_SIDES: Final = ("relay", "recipient", "local")
+REFUSING: Final = tuple(cause for cause, sides in CAUSES.items() if CLIENT in sides or LOCAL in sides)
 EVENTS: Final = (
     "rejected", "action", "held", "released", "bounce-notice", "message-id", "connect", "disconnect", "lost-connection",
     "timeout", "protocol-error", "tls", "sasl-failed", "postscreen", "master", "statistics", *LEVELS,
@@ -35,15 +40,26 @@ GAPS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CounterDefinition:
-    """A counter, its labels with every value they can have, and what it counts."""
+    """A counter, its labels with every value they can have, and what it counts.
+
+    ``only`` says which combinations of values there can be, where these are not all.
+    """
 
     name: str
     text: str
     labels: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    only: Callable[[Labels], bool] | None = None
 
     def every(self) -> Iterable[Labels]:
         """Every combination of label values: all of them are shown at zero from the start."""
-        return product(*(values for _, values in self.labels))
+        combined = product(*(values for _, values in self.labels))
+        return combined if self.only is None else filter(self.only, combined)
+
+
+def can_fail_so(labels: Labels) -> bool:
+    """Whether a delivery can fail for this cause on this side: the last two labels."""
+    cause, scope = labels[-2:]
+    return scope in CAUSES[cause]
 
 
 COUNTERS: Final[dict[str, CounterDefinition]] = {
@@ -74,6 +90,29 @@ COUNTERS: Final[dict[str, CounterDefinition]] = {
             name="delivery_attempts",
             text="Delivery attempts, one per recipient and try.",
             labels=(("agent", AGENTS), ("status", STATUSES)),
+        ),
+        CounterDefinition(
+            name="delivery_failures",
+            text="Delivery attempts that failed, by why and on whose side.",
+            labels=(("status", FAILURES), ("cause", tuple(CAUSES)), ("scope", FAILING_SIDES)),
+            only=can_fail_so,
+        ),
+        CounterDefinition(
+            name="rejects",
+            text="Commands and log-ins of clients that were refused, by why.",
+            labels=(("cause", REFUSING),),
+        ),
+        CounterDefinition(
+            name="complaints",
+            text="Warnings, errors, fatals and panics of Postfix's programs, by why and on whose side.",
+            labels=(("level", LEVELS), ("cause", tuple(CAUSES)), ("scope", SIDES)),
+            only=can_fail_so,
+        ),
+        CounterDefinition(
+            name="messages_expired_by_cause",
+            text="Messages given up, by the cause of their last deferral.",
+            labels=(("cause", tuple(CAUSES)), ("scope", FAILING_SIDES)),
+            only=can_fail_so,
         ),
         CounterDefinition(
             name="messages_received",

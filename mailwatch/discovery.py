@@ -34,7 +34,9 @@ ASKED: Final = (
     "queue_directory",
     "relayhost",
     "smtp_fallback_relay",
+    "sender_dependent_relayhost_maps",
     "transport_maps",
+    "mynetworks",
     "mydomain",
     "myhostname",
     "syslog_name",
@@ -60,14 +62,16 @@ LOGS: Final = (
 class Postfix:
     """What Postfix says of itself. ``domain`` is what its own addresses end in."""
 
-    maillog_file: Path | None
-    queue_directory: Path | None
-    relayhost: str
-    fallback_relays: tuple[str, ...]
-    transport_maps: str
-    domain: str
-    hostname: str
-    syslog_name: str
+    maillog_file: Path | None = None
+    queue_directory: Path | None = None
+    relayhost: str = ""
+    fallback_relays: tuple[str, ...] = ()
+    sender_relays: str = ""
+    transport_maps: str = ""
+    networks: tuple[str, ...] = ()
+    domain: str = ""
+    hostname: str = ""
+    syslog_name: str = ""
     syslog_facility: str = "mail"
 
 
@@ -79,9 +83,14 @@ class LogNotFound(Exception):  # noqa: N818 - the words of this house
     """No log was found; the text says where it was looked for, and what to do."""
 
 
+def postfix_program(name: str) -> str | None:
+    """Where a command of Postfix lies; None where it is missing."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+
+
 def ask_postconf(config_dir: Path | None) -> Postfix | None:
     """What postconf(1) says; None where it is missing. Raises PostconfFails."""
-    program = shutil.which("postconf", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    program = postfix_program("postconf")
     if program is None:
         return None
     chosen = ["-c", str(config_dir)] if config_dir else []
@@ -95,7 +104,9 @@ def ask_postconf(config_dir: Path | None) -> Postfix | None:
         queue_directory=Path(queue) if queue else None,
         relayhost=values.get("relayhost", ""),
         fallback_relays=tuple(values.get("smtp_fallback_relay", "").replace(",", " ").split()),
+        sender_relays=values.get("sender_dependent_relayhost_maps", ""),
         transport_maps=values.get("transport_maps", ""),
+        networks=tuple(values.get("mynetworks", "").replace(",", " ").split()),
         domain=values.get("mydomain", ""),
         hostname=values.get("myhostname", ""),
         syslog_name=values.get("syslog_name", ""),

@@ -36,4 +36,14 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             stage TEXT NOT NULL, bucket INTEGER NOT NULL, value INTEGER NOT NULL, PRIMARY KEY (stage, bucket)
         ) WITHOUT ROWID""",
     ),
+    (
+        # why a message was deferred last, and on whose side
+        "ALTER TABLE open_message ADD COLUMN cause TEXT",
+        "ALTER TABLE open_message ADD COLUMN scope TEXT",
+        # failures that no rule knows: texts of one shape are one row, without local parts of addresses
+        """CREATE TABLE unknown_sample (
+            scope TEXT NOT NULL, shape TEXT NOT NULL, number INTEGER NOT NULL, last_seen REAL NOT NULL,
+            text TEXT NOT NULL, PRIMARY KEY (scope, shape)
+        ) WITHOUT ROWID""",
+    ),
 )

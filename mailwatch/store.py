@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 from mailwatch.database import NAME, StateDamaged, connect, identity, keep_aside, read_only, told_plainly
 from mailwatch.delays import histogram
-from mailwatch.tally import SENT, touched
+from mailwatch.tally import SENT, UNTOLD, Fate, Sample, touched
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mailwatch.counters import Series
     from mailwatch.delays import Texts
     from mailwatch.event import Event
-    from mailwatch.tally import Delta, Known, MessageKey
+    from mailwatch.tally import Delta, Known, MessageKey, UnknownKey
 
 STARTED: Final = "file:start:"
 JOURNAL_STARTED: Final = "journal:start:"
@@ -43,6 +43,8 @@ OPEN_IN_MEMORY: Final = 20_000
 """Up to so many open messages are known without asking the database."""
 OPEN_MESSAGES: Final = 100_000
 """So many open messages are remembered; the ones seen first are dropped beyond."""
+UNKNOWN_SAMPLES: Final = 100
+"""So many shapes of failures that no rule knows are kept; the ones not seen for longest go."""
 SUM: Final = -1
 """The bucket in which a histogram's sum stands."""
 AT_ONCE: Final = 1 << 40
@@ -125,7 +127,7 @@ class Store:
         return found is not None
 
     def open_among(self, events: Iterable[Event]) -> Known:
-        """The open messages, at least those that ``events`` are about, and how each will end."""
+        """The open messages, at least those that ``events`` are about, and what is known of each."""
         if self._open is not None:
             return self._open
         instances: dict[str, list[str]] = {}
@@ -133,10 +135,10 @@ class Store:
             instances.setdefault(instance, []).append(queue_id)
         with told_plainly(self.path):
             return {
-                (instance, queue_id): end
+                (instance, queue_id): Fate(*fate)
                 for instance, queue_ids in instances.items()
-                for queue_id, end in self._connection.execute(
-                    "SELECT queue_id, ends FROM open_message "
+                for queue_id, *fate in self._connection.execute(
+                    "SELECT queue_id, ends, cause, scope FROM open_message "
                     "WHERE instance = ? AND queue_id IN (SELECT value FROM json_each(?))",
                     (instance, json.dumps(queue_ids)),
                 )
@@ -155,6 +157,7 @@ class Store:
             write_counters(connection, totals)
             write_buckets(connection, delta, now)
             write_delays(connection, delta.delays)
+            write_samples(connection, delta.unknown)
             write_positions(connection, positions)
             if delta.last_event_at:
                 connection.execute(
@@ -169,8 +172,8 @@ class Store:
         if self._open is not None:
             for key in delta.closed:
                 self._open.pop(key, None)
-            self._open.update(dict.fromkeys(delta.opened, SENT))
-            self._open.update(delta.ends)
+            self._open.update(dict.fromkeys(delta.opened, UNTOLD))
+            self._open.update(delta.fates)
             if dropped or len(self._open) > OPEN_IN_MEMORY:
                 self._open = few_open(self._connection)
         if pruned:
@@ -208,10 +211,12 @@ def begun(folder: Path, prefix: str) -> list[str]:
     return [key.removeprefix(prefix) for key in keys]
 
 
-def few_open(connection: sqlite3.Connection) -> dict[MessageKey, str] | None:
+def few_open(connection: sqlite3.Connection) -> dict[MessageKey, Fate] | None:
     """The open messages where they are few; None where they are many, for memory is worth more than time."""
-    found = connection.execute("SELECT instance, queue_id, ends FROM open_message LIMIT ?", (OPEN_IN_MEMORY + 1,))
-    few = {(instance, queue_id): end for instance, queue_id, end in found}
+    found = connection.execute(
+        "SELECT instance, queue_id, ends, cause, scope FROM open_message LIMIT ?", (OPEN_IN_MEMORY + 1,)
+    )
+    few = {(instance, queue_id): Fate(*fate) for instance, queue_id, *fate in found}
     return few if len(few) <= OPEN_IN_MEMORY else None
 
 
@@ -253,21 +258,37 @@ def write_delays(connection: sqlite3.Connection, delays: Texts) -> None:
     )
 
 
+def write_samples(connection: sqlite3.Connection, unknown: Mapping[UnknownKey, Sample]) -> None:
+    """Keep samples of failures that no rule knows, within bounds."""
+    if not unknown:
+        return
+    connection.executemany(
+        "INSERT INTO unknown_sample VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+        "number = number + excluded.number, last_seen = excluded.last_seen, text = excluded.text",
+        [(*key, min(sample.number, AT_ONCE), sample.at, sample.text) for key, sample in unknown.items()],
+    )
+    connection.execute(
+        "DELETE FROM unknown_sample WHERE (scope, shape) NOT IN "
+        "(SELECT scope, shape FROM unknown_sample ORDER BY last_seen DESC LIMIT ?)",
+        (UNKNOWN_SAMPLES,),
+    )
+
+
 def write_messages(connection: sqlite3.Connection, delta: Delta) -> int:
     """Forget the messages that were closed, remember those that were opened; by how many there are more now."""
     closed = connection.executemany(
         "DELETE FROM open_message WHERE instance = ? AND queue_id = ?", delta.closed
     ).rowcount
     opened = connection.executemany(
-        "INSERT OR REPLACE INTO open_message VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO open_message VALUES (?, ?, ?, ?, ?, ?, ?, NULL, NULL)",
         [
             (*key, message.sender, message.size, message.nrcpt, message.at, SENT)
             for key, message in delta.opened.items()
         ],
     ).rowcount
     connection.executemany(
-        "UPDATE open_message SET ends = ? WHERE instance = ? AND queue_id = ?",
-        [(end, *key) for key, end in delta.ends.items()],
+        "UPDATE open_message SET ends = ?, cause = ?, scope = ? WHERE instance = ? AND queue_id = ?",
+        [(*fate, *key) for key, fate in delta.fates.items()],
     )
     return max(opened, 0) - max(closed, 0)
 
@@ -297,6 +318,20 @@ def prune(connection: sqlite3.Connection, now: float) -> None:
     """Forget the buckets that are too old."""
     for width, kept in KEPT.items():
         connection.execute("DELETE FROM bucket WHERE width = ? AND start < ?", (width, int(now - kept)))
+
+
+def read_samples(folder: Path) -> dict[UnknownKey, Sample] | None:
+    """The failures that no rule knows, the most frequent first; None when the state cannot be read."""
+    try:
+        with contextlib.closing(read_only(folder / NAME)) as connection:
+            return {
+                (scope, shape): Sample(number, at, text)
+                for scope, shape, number, at, text in connection.execute(
+                    "SELECT scope, shape, number, last_seen, text FROM unknown_sample ORDER BY number DESC, shape"
+                )
+            }
+    except sqlite3.Error:
+        return None
 
 
 def read_snapshot(folder: Path) -> Snapshot | None:

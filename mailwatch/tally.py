@@ -13,14 +13,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mailwatch.counters import EVENTS, RECEIVERS, Labels, Series
+from mailwatch.cause import CAUSES, CLIENT, LOCAL, UNKNOWN, blanked, shape
+from mailwatch.counters import EVENTS, FAILING_SIDES, FAILURES, RECEIVERS, REFUSING, Labels, Series
 from mailwatch.delays import Texts, observe
 from mailwatch.event import (
     AGENTS,
     PROGRAMS,
     STATUSES,
+    Complaint,
     Connect,
     Deleted,
     Delivery,
@@ -35,21 +37,55 @@ from mailwatch.event import (
     Released,
     Removed,
     Requeued,
+    Restriction,
+    SaslFailed,
 )
 from mailwatch.record import NAMES, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    Tell = Callable[[Series], None]
+    from mailwatch.cause import Cause
 
+    Tell = Callable[[Series], None]
+    Judge = Callable[[Event], Cause | None]
+
+ByHand = Held | Released | Deleted | Requeued
+"""What an administrator does to messages with postsuper."""
 MessageKey = tuple[str, str]
 """Instance and queue ID: each instance has queue IDs of its own, so the ID alone is not unique."""
 
 PASSED: Final = frozenset({Connect, Disconnect, MessageId, Received})
 """Common lines that are only counted: nothing is remembered of what they say."""
 
+SAMPLES: Final = 64
+"""So many shapes of texts whose cause is unknown are kept in one delta."""
+SAMPLE: Final = 300
+"""So much of such a text is kept."""
 SENT, BOUNCED, EXPIRED, DELETED, REQUEUED = "sent", "bounced", "expired", "deleted", "requeued"
+
+
+UnknownKey = tuple[str, str]
+"""Scope and shape of a text whose cause is unknown: texts that differ in their numbers and names are alike."""
+
+
+class Sample(NamedTuple):
+    """How often texts of one shape were seen, and the last of them, without local parts; ``at`` in seconds."""
+
+    number: int
+    at: float
+    text: str
+
+
+class Fate(NamedTuple):
+    """How an open message will end as far as is known, and why it was deferred last, on whose side."""
+
+    end: str = SENT
+    cause: str | None = None
+    scope: str | None = None
+
+
+UNTOLD: Final = Fate()
 
 
 @dataclass(slots=True)
@@ -57,14 +93,16 @@ class Delta:
     """What a stretch of log adds to what is remembered; built by ``fold``, written whole or not at all.
 
     ``opened`` has the first ``queue active`` line of messages that are still open, ``closed`` those that were open
-    before and are no more, ``ends`` how open messages will end as far as was learned: sent, where it says nothing.
+    before and are no more, ``fates`` what was learned about open messages: nothing, where it says nothing;
+    ``unknown`` samples of failures that no rule knows.
     """
 
     minutes: dict[int, Counter[Series]] = field(default_factory=dict)
     opened: dict[MessageKey, Queued] = field(default_factory=dict)
     closed: set[MessageKey] = field(default_factory=set)
-    ends: dict[MessageKey, str] = field(default_factory=dict)
+    fates: dict[MessageKey, Fate] = field(default_factory=dict)
     delays: Texts = field(default_factory=dict)
+    unknown: dict[UnknownKey, Sample] = field(default_factory=dict)
     last_event_at: float = 0.0
 
     def minute(self, number: int) -> Counter[Series]:
@@ -88,14 +126,21 @@ class Delta:
 
     def is_empty(self) -> bool:
         """Say whether there is nothing to remember."""
-        return not (self.minutes or self.opened or self.closed or self.ends)
+        return not (self.minutes or self.opened or self.closed or self.fates)
 
 
-Known = Mapping[MessageKey, str]
-"""The messages that were open before a delta began, and how each will end as far as was known then."""
+Known = Mapping[MessageKey, Fate]
+"""The messages that were open before a delta began, and what was known of each then."""
 
 _ATTEMPTS: Final[dict[tuple[str, str], Series]] = {
     (agent, status): ("delivery_attempts", (agent, status)) for agent in AGENTS for status in STATUSES
+}
+_FAILED: Final[dict[tuple[str, str, str], Series]] = {
+    (status, cause, scope): ("delivery_failures", (status, cause, scope))
+    for status in FAILURES
+    for cause, scopes in CAUSES.items()
+    for scope in scopes
+    if scope in FAILING_SIDES
 }
 _RECEIVED: Final[dict[str, Series]] = {program: ("messages_received", (program,)) for program in RECEIVERS}
 _OTHERS: Final[dict[str, Series]] = {program: ("other_events", (program,)) for program in PROGRAMS}
@@ -129,28 +174,62 @@ def _attempt(event: Delivery) -> Series:
     return _ATTEMPTS[agent if agent in AGENTS else "other", status if status in STATUSES else "other"]
 
 
-def _will_end(delta: Delta, known: Known, key: MessageKey, end: str) -> None:
-    """Note how an open message will end. Once it has expired, that stays so."""
+def _learn(delta: Delta, known: Known, key: MessageKey, **learned: str) -> None:
+    """Note something about an open message. Once it has expired, that stays so."""
     stored = key in known and key not in delta.closed
     if key in delta.opened or stored:
-        before = delta.ends.get(key, known[key] if stored else SENT)
-        if before != EXPIRED:
-            delta.ends[key] = end
+        before = delta.fates.get(key, known[key] if stored else UNTOLD)
+        if before.end == EXPIRED:
+            learned.pop("end", None)
+        delta.fates[key] = before._replace(**learned)
+
+
+def _fate(delta: Delta, known: Known, key: MessageKey) -> Fate:
+    """What is known about a message."""
+    fate = delta.fates.get(key)
+    if fate is None and key in known and key not in delta.closed:
+        return known[key]
+    return fate or UNTOLD
 
 
 def _close(delta: Delta, known: Known, key: MessageKey, end: str | None = None) -> Series | None:
     """Forget a message; how it ended. One that was not known to be open has not begun either: None."""
     if delta.opened.pop(key, None) is not None:
-        learned = delta.ends.pop(key, SENT)
+        fate = delta.fates.pop(key, UNTOLD)
     elif key in known and key not in delta.closed:
         delta.closed.add(key)
-        learned = delta.ends.pop(key, known[key])
+        fate = delta.fates.pop(key, known[key])
     else:
         return None
-    return _ENDED[end or learned]
+    return _ENDED[end or fate.end]
 
 
-def _queued(delta: Delta, event: Queued, known: Known, tell: Tell) -> None:
+def _failed(delta: Delta, event: Delivery, known: Known, tell: Tell, cause: Cause | None) -> None:
+    """An attempt that was not sent: why, and what that means for its message."""
+    key = (event.origin.instance, event.queue_id)
+    if event.status == BOUNCED:
+        _learn(delta, known, key, end=BOUNCED)
+    if cause is None:
+        return
+    status = event.status if event.status in FAILURES else "other"
+    # an operator's rule may say what cannot be of a delivery
+    tell(_FAILED.get((status, cause.name, cause.scope), _FAILED[status, UNKNOWN, LOCAL]))
+    if event.status == "deferred":
+        _learn(delta, known, key, cause=cause.name, scope=cause.scope)
+    if cause.name == UNKNOWN:
+        _sample(delta, cause.scope, event.at, event.text)
+
+
+def _sample(delta: Delta, scope: str, at: float, text: str) -> None:
+    """Keep a sample of what no rule knows."""
+    text = blanked(text)[:SAMPLE]
+    key = (scope, shape(text))
+    before = delta.unknown.get(key)
+    if before is not None or len(delta.unknown) < SAMPLES:
+        delta.unknown[key] = Sample(1 if before is None else before.number + 1, at, text)
+
+
+def _queued(delta: Delta, event: Queued, known: Known, tell: Tell, _judge: Judge) -> None:
     # logged again at every retry
     key = (event.origin.instance, event.queue_id)
     if key not in delta.opened and (key not in known or key in delta.closed):
@@ -158,21 +237,25 @@ def _queued(delta: Delta, event: Queued, known: Known, tell: Tell) -> None:
         tell(_QUEUED)
 
 
-def _removed(delta: Delta, event: Removed, known: Known, tell: Tell) -> None:
+def _removed(delta: Delta, event: Removed, known: Known, tell: Tell, _judge: Judge) -> None:
     tell(_REMOVED)
     ended = _close(delta, known, (event.origin.instance, event.queue_id))
     if ended is not None:
         tell(ended)
 
 
-def _expired(delta: Delta, event: Expired, known: Known, tell: Tell) -> None:
-    if event.queue_id is not None:
-        _will_end(delta, known, (event.origin.instance, event.queue_id), EXPIRED)
+def _expired(delta: Delta, event: Expired, known: Known, tell: Tell, _judge: Judge) -> None:
+    if event.queue_id is None:
+        return
+    key = (event.origin.instance, event.queue_id)
     if event.sender is not None:  # postsuper only asks for it; the queue manager says that it was done
+        fate = _fate(delta, known, key)
         tell(("messages_expired", ()))
+        tell(("messages_expired_by_cause", (fate.cause or "expired", fate.scope or LOCAL)))
+    _learn(delta, known, key, end=EXPIRED)
 
 
-def _by_hand(delta: Delta, event: Held | Released | Deleted | Requeued, known: Known, tell: Tell) -> None:
+def _by_hand(delta: Delta, event: ByHand, known: Known, tell: Tell, _judge: Judge) -> None:
     # postsuper names messages one by one, with ALL none of them, and counts them in its closing line: only that counts
     name, end = _BY_HAND[type(event)]
     delta.count(name, event.at, number=event.messages or 0)
@@ -182,17 +265,39 @@ def _by_hand(delta: Delta, event: Held | Released | Deleted | Requeued, known: K
             tell(ended)
 
 
-def _received(_delta: Delta, event: Received, _known: Known, tell: Tell) -> None:
+def _received(_delta: Delta, event: Received, _known: Known, tell: Tell, _judge: Judge) -> None:
     if event.queue_id is not None:  # a proxy before the queue passes it on: it comes in again behind that
         tell(passed_series(Received, event.origin.program))
 
 
-def _other(_delta: Delta, event: Other, _known: Known, tell: Tell) -> None:
+def _other(_delta: Delta, event: Other, _known: Known, tell: Tell, _judge: Judge) -> None:
     tell(_OTHERS.get(event.origin.program, _OTHERS["other"]))
 
 
-def _named(_delta: Delta, event: Event, _known: Known, tell: Tell) -> None:
+def _named(_delta: Delta, event: Event, _known: Known, tell: Tell, _judge: Judge) -> None:
     tell(_EVENTS[name_of(event)])
+
+
+def _refused(delta: Delta, event: Restriction | SaslFailed, known: Known, tell: Tell, judge: Judge) -> None:
+    """A client was refused by one of our servers; or we by a relay: the attempt that follows tells why."""
+    _named(delta, event, known, tell, judge)
+    cause = judge(event) if event.client is not None or isinstance(event, Restriction) else None
+    if cause is None:
+        return
+    tell(("rejects", (cause.name if cause.name in REFUSING else UNKNOWN,)))
+    if cause.name == UNKNOWN:
+        _sample(delta, CLIENT, event.at, (event.reply if isinstance(event, Restriction) else event.text) or "")
+
+
+def _complained(delta: Delta, event: Complaint, known: Known, tell: Tell, judge: Judge) -> None:
+    """A program of Postfix warns or gives up."""
+    _named(delta, event, known, tell, judge)
+    cause = judge(event)
+    if cause is None:
+        return
+    tell(("complaints", (event.level, cause.name, cause.scope)))
+    if cause.name == UNKNOWN:
+        _sample(delta, LOCAL, event.at, event.text)
 
 
 _BY_HAND: Final[dict[type, tuple[str, str | None]]] = {
@@ -207,13 +312,18 @@ _TOLD: Final[dict[type, Callable[..., None]]] = {
     Expired: _expired,
     Received: _received,
     Other: _other,
+    Complaint: _complained,
+    **dict.fromkeys((Restriction, SaslFailed), _refused),
     **dict.fromkeys(_BY_HAND, _by_hand),
 }
 """What each kind of event does to the open messages, and to the counters; any other kind is counted by its name."""
 
 
-def fold(delta: Delta, events: Iterable[Event], known: Known) -> None:
-    """Add events to a delta; ``known`` has at least those of ``touched(events)`` that were open before it began."""
+def fold(delta: Delta, events: Iterable[Event], known: Known, judge: Judge) -> None:
+    """Add events to a delta; ``judge`` says why a failure failed.
+
+    ``known`` has at least those of ``touched(events)`` that were open before the delta began.
+    """
     begin = end = 0.0
     newest = delta.last_event_at
     told: list[Series] = []
@@ -230,11 +340,11 @@ def fold(delta: Delta, events: Iterable[Event], known: Known) -> None:
         if type(event) is Delivery:
             if event.status == SENT:
                 delivered.append(event)
-            elif event.status == BOUNCED:
-                _will_end(delta, known, (event.origin.instance, event.queue_id), BOUNCED)
+            else:
+                _failed(delta, event, known, tell, judge(event))
             tell(_ATTEMPTS.get((event.origin.program, event.status)) or _attempt(event))
         else:
-            told_of(type(event), _named)(delta, event, known, tell)
+            told_of(type(event), _named)(delta, event, known, tell, judge)
     _add(delta, begin, told)
     if delivered:
         observe(delta.delays, delivered)

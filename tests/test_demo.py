@@ -20,7 +20,7 @@ RECORDING = files("mailwatch").joinpath("recordings", "relay-outage.log").read_b
 
 def test_it_shows_the_addresses_and_counts_what_the_recording_holds() -> None:
     delta = Delta()
-    fold(delta, PostfixParser(zone=UTC).parse(RECORDING, datetime.now(UTC).timestamp()).events, {})
+    fold(delta, PostfixParser(zone=UTC).parse(RECORDING, datetime.now(UTC).timestamp()).events, {}, lambda _: None)
     totals = delta.totals()
     expected = {
         f"{labels[0]} {labels[1]}": value for (name, labels), value in totals.items() if name == "delivery_attempts"

@@ -88,7 +88,7 @@ def test_a_hang_up_while_postconf_fails_changes_nothing(agent: RunningAgent, fol
         agent.signal(signal.SIGHUP)
         agent.wait_until_said("the configuration was read again")
         assert "fails with exit code 1: it does not say why: going on with what it said before" in agent.said
-        assert agent.said.count(f"log={log} ") == 2
+        eventually(lambda: agent.said.count(f"log={log} ") == 2, within=10, what="it watches the same log again")
         log.write_text(SENT * 3)
         agent.wait_for(3, ATTEMPTS)
         agent.config.write_text(config(agent, folder, f'[postfix]\nconfig_dir = "{folder}"\n'))

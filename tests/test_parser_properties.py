@@ -53,7 +53,7 @@ def test_no_mangled_line_raises_and_every_line_is_accounted_for(lines: list[byte
     # a hole ends a line, whatever it is in
     assert parsed.lines == sum(1 for line in lines for part in line.split(b"\0") if part)
     delta = Delta()
-    fold(delta, parsed.events, {})
+    fold(delta, parsed.events, {}, lambda _: None)
     totals = delta.totals()
     queued = sum(1 for event in parsed.events if type(event).__name__ == "Queued")
     delivered = sum(1 for event in parsed.events if isinstance(event, Delivery))
@@ -161,7 +161,7 @@ def test_three_templates_of_one_run_tell_the_same_story() -> None:
 def test_hostile_text_forges_nothing() -> None:
     events = PostfixParser(zone=UTC).parse((Path(__file__).parent / "logs" / "hostile.log").read_bytes(), NOW).events
     delta = Delta()
-    fold(delta, events, {})
+    fold(delta, events, {}, lambda _: None)
     totals = {
         series: value for series, value in delta.totals().items() if series[0] not in ("other_events", "log_events")
     }

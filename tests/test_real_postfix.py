@@ -76,8 +76,17 @@ def waits_settled(postfix: PrivatePostfix, number: int) -> None:
     )
 
 
+def check_causes(agent: RunningAgent, deferred: int) -> None:
+    """Every failed attempt has its cause: the two sinks say two things."""
+    failures, expired = "mailwatch_delivery_failures_total", "mailwatch_messages_expired_by_cause_total"
+    assert agent.value(failures, status="bounced", cause="user-unknown", scope="relay") == REFUSED
+    assert agent.value(failures, status="deferred", cause="remote-system", scope="relay") == deferred
+    assert agent.value(failures) == REFUSED + deferred
+    assert agent.value(expired, cause="remote-system", scope="relay") == agent.value(expired) == EXPIRED
+
+
 def test_a_thousand_messages_are_counted_exactly(tmp_path: Path, postfix: PrivatePostfix) -> None:
-    agent = RunningAgent(tmp_path / "agent", postfix.log).start()
+    agent = RunningAgent(tmp_path / "agent", postfix.log, extra=f'[postfix]\nconfig_dir = "{postfix.etc}"').start()
     try:
         # deferred first: then they are known one by one, and each has had exactly one attempt
         postfix.send(WAITING + HELD + DELETED + EXPIRED, recipient="user@waits.example")
@@ -117,6 +126,7 @@ def test_a_thousand_messages_are_counted_exactly(tmp_path: Path, postfix: Privat
         assert agent.value(finished, end="bounced") == REFUSED
         assert agent.value(finished, end="expired") == EXPIRED
         assert agent.value(finished, end="deleted") == DELETED
+        check_causes(agent, deferred=(WAITING + HELD + DELETED + EXPIRED) + WAITING)
         delays = "mailwatch_delivery_delay_seconds_count"
         assert agent.value(delays, stage="total") == SENT + SEVERAL * EACH + LOCAL + EXPIRED
         assert others(agent.log) == []
@@ -139,7 +149,9 @@ def test_without_a_word_about_the_log_it_asks_postfix(tmp_path: Path, postfix: P
         "queue_directory": str(postfix.root / "spool"),
         "relayhost": f"[127.0.0.1]:{postfix.relay_port}",
         "fallback_relays": [],
+        "sender_relays": "",
         "transport_maps": postfix.settings["transport_maps"],
+        "networks": ["127.0.0.0/8"],
         "domain": "test.example",
         "hostname": "mx.test.example",
         "syslog_name": "postfix",

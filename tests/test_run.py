@@ -345,7 +345,9 @@ def test_a_state_lost_while_it_is_used_is_told_and_begun_anew_at_the_end(agent: 
         with closing(sqlite3.connect(agent.state / "state.db")) as connection:
             connection.execute("PRAGMA writable_schema = 1")
             connection.execute("DELETE FROM sqlite_master WHERE type = 'index' AND name = 'open_message_first_seen'")
-            connection.execute("INSERT OR REPLACE INTO open_message VALUES ('postfix', 'BCDEFA', '', 1, 1, 1, 'sent')")
+            connection.execute(
+                "INSERT OR REPLACE INTO open_message VALUES ('postfix', 'BCDEFA', '', 1, 1, 1, 'sent', NULL, NULL)"
+            )
             connection.commit()
             schema = "CREATE INDEX open_message_first_seen ON open_message (first_seen)"
             connection.execute(
@@ -373,7 +375,7 @@ def test_a_state_of_a_newer_version_is_refused(agent: RunningAgent) -> None:
     done = mailwatch("run", "--config", agent.config)
     assert done.returncode == 78
     assert done.stderr.splitlines()[-1] == (
-        f"mailwatch: state database {agent.state / 'state.db'} was written by a newer mailwatch (schema 99, this one knows 2): "
+        f"mailwatch: state database {agent.state / 'state.db'} was written by a newer mailwatch (schema 99, this one knows 3): "
         "install that version again, or set another state_dir to begin anew"
     )
 

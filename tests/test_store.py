@@ -15,8 +15,8 @@ from mailwatch.database import StateDamaged, StateNewer, StateNotOurs, StateUnwr
 from mailwatch.delays import BOUNDS
 from mailwatch.event import Origin, Queued, Removed
 from mailwatch.schema import APPLICATION_ID, MIGRATIONS
-from mailwatch.store import SUM, Store, read_snapshot
-from mailwatch.tally import Delta
+from mailwatch.store import SUM, Store, read_samples, read_snapshot
+from mailwatch.tally import UNTOLD, Delta, Fate, Sample
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,9 +115,16 @@ def test_a_line_from_the_future_counts_as_now(tmp_path: Path) -> None:
 def test_open_messages_are_remembered_until_they_are_closed(tmp_path: Path) -> None:
     store = Store.open(tmp_path, NOW)
     keys = [("postfix", f"A{number:05}") for number in range(3)]
-    store.commit(Delta(opened={key: queued(*key) for key in keys}, ends={keys[1]: "bounced"}), {}, NOW)
-    store.commit(Delta(closed={keys[0], ("postfix", "FFFFF")}, ends={keys[2]: "expired"}), {}, NOW)
-    assert store.open_among(removals(*keys, ("postfix-out", "A00001"))) == {keys[1]: "bounced", keys[2]: "expired"}
+    store.commit(Delta(opened={key: queued(*key) for key in keys}, fates={keys[1]: Fate("bounced")}), {}, NOW)
+    store.commit(
+        Delta(closed={keys[0], ("postfix", "FFFFF")}, fates={keys[2]: Fate("expired", "mailbox-full", "recipient")}),
+        {},
+        NOW,
+    )
+    assert store.open_among(removals(*keys, ("postfix-out", "A00001"))) == {
+        keys[1]: Fate("bounced"),
+        keys[2]: Fate("expired", "mailbox-full", "recipient"),
+    }
     store.close()
     assert Store.open(tmp_path, NOW)._open_messages == 2
 
@@ -132,8 +139,8 @@ def test_which_messages_are_open_is_known_with_and_without_memory(
     keys = [("postfix", f"A{number:05}") for number in range(12)]
     for number, key in enumerate(keys):
         store.commit(Delta(opened={key: queued(*key, NOW + number)}), {}, NOW)
-    store.commit(Delta(closed={keys[6]}, ends={keys[8]: "bounced"}), {}, NOW)
-    expected = {**dict.fromkeys((*keys[4:6], *keys[7:]), "sent"), keys[8]: "bounced"}
+    store.commit(Delta(closed={keys[6]}, fates={keys[8]: Fate("bounced")}), {}, NOW)
+    expected = {**dict.fromkeys((*keys[4:6], *keys[7:]), UNTOLD), keys[8]: Fate("bounced")}
     assert store.open_among(removals(*keys)) == expected
     store.close()
     assert Store.open(tmp_path, NOW).open_among(removals(*keys)) == expected
@@ -278,5 +285,19 @@ def test_a_state_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
         old.execute("PRAGMA user_version = 1")
         old.commit()
     store = Store.open(tmp_path, NOW)
-    assert store.open_among(removals(("postfix", "ABCDEF"))) == {("postfix", "ABCDEF"): "sent"}
+    assert store.open_among(removals(("postfix", "ABCDEF"))) == {("postfix", "ABCDEF"): UNTOLD}
     assert sent(tmp_path) == 7
+
+
+def test_samples_of_the_unknown_are_kept_within_bounds(tmp_path: Path) -> None:
+    store = Store.open(tmp_path, NOW)
+    assert read_samples(tmp_path) == {}
+    for number in range(150):
+        store.commit(Delta(unknown={("relay", f"shape {number}"): Sample(1, NOW + number, f"text {number}")}), {}, NOW)
+    store.commit(Delta(unknown={("relay", "shape 149"): Sample(2, NOW + 200, "again")}), {}, NOW)
+    kept = read_samples(tmp_path)
+    assert kept is not None
+    assert len(kept) == 100
+    assert next(iter(kept.items())) == (("relay", "shape 149"), Sample(3, NOW + 200, "again"))
+    assert ("relay", "shape 49") not in kept
+    assert read_samples(tmp_path / "nowhere") is None

@@ -12,14 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailwatch.cause import Cause
 from mailwatch.counters import COUNTERS
 from mailwatch.delays import histogram
-from mailwatch.event import Delivery, Queued
+from mailwatch.event import Complaint, Delivery, Queued, Restriction, SaslFailed
 from mailwatch.parsers.postfix import PostfixParser
-from mailwatch.tally import Delta, fold, touched
+from mailwatch.tally import UNTOLD, Delta, Fate, fold, touched
 
 if TYPE_CHECKING:
     from mailwatch.counters import Series
+    from mailwatch.event import Event
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC).timestamp()
 LOG = (Path(__file__).parent / "logs" / "expired.log").read_bytes().splitlines(keepends=True)
@@ -28,10 +30,16 @@ REMOVED = "qmgr[1]: {}: removed"
 DEFERRED = "smtp[2]: {}: to=<c@d.example>, relay=none, delay=1, delays=0/0/0/1, dsn=4.4.1, status=deferred (x)"
 
 
+def judge(event: Event) -> Cause | None:
+    """Every failure is a full mailbox."""
+    failed = isinstance(event, Delivery) and event.status != "sent"
+    return Cause("mailbox-full", "recipient", "a rule") if failed else None
+
+
 def folded(*messages: str, known: tuple[tuple[str, str], ...] = (), instance: str = "postfix") -> Delta:
     block = "".join(f"Nov 22 06:13:04 mx {instance}/{message}\n" for message in messages).encode()
     delta = Delta()
-    fold(delta, PostfixParser(zone=UTC).parse(block, NOW).events, dict.fromkeys(known, "sent"))
+    fold(delta, PostfixParser(zone=UTC).parse(block, NOW).events, dict.fromkeys(known, UNTOLD), judge)
     return delta
 
 
@@ -76,13 +84,14 @@ def test_an_unknown_agent_status_or_program_counts_as_other() -> None:
     assert delta.totals() == {
         ("other_events", ("other",)): 2,
         ("delivery_attempts", ("smtp", "other")): 1,
+        ("delivery_failures", ("other", "mailbox-full", "recipient")): 1,
     }
 
 
 def test_every_series_that_is_counted_is_one_that_is_shown() -> None:
     delta = Delta()
     for log in (Path(__file__).parent / "logs").glob("*.log"):
-        fold(delta, PostfixParser(zone=UTC).parse(log.read_bytes(), NOW).events, {})
+        fold(delta, PostfixParser(zone=UTC).parse(log.read_bytes(), NOW).events, {}, judge)
     for name, labels in delta.totals():
         assert labels in set(COUNTERS[name].every()), (name, labels)
 
@@ -92,9 +101,9 @@ def test_every_series_that_is_counted_is_one_that_is_shown() -> None:
 def test_where_a_block_ends_does_not_matter(cut: int) -> None:
     parser = PostfixParser(zone=UTC)
     whole, parts = Delta(), Delta()
-    fold(whole, parser.parse(b"".join(LOG), NOW).events, {})
+    fold(whole, parser.parse(b"".join(LOG), NOW).events, {}, judge)
     for part in (LOG[:cut], LOG[cut:]):
-        fold(parts, parser.parse(b"".join(part), NOW).events, {})
+        fold(parts, parser.parse(b"".join(part), NOW).events, {}, judge)
     assert (parts.totals(), parts.minutes, parts.opened, parts.closed) == (
         whole.totals(), whole.minutes, whole.opened, whole.closed,
     )  # fmt: skip
@@ -142,19 +151,19 @@ def test_a_message_whose_beginning_was_not_seen_does_not_end_either() -> None:
     assert not ends([each.format("ABCDEF") for each in (BOUNCED, EXPIRED, REMOVED, DELETED)], 2)
 
 
-def remembered(known: dict[tuple[str, str], str], delta: Delta) -> dict[tuple[str, str], str]:
+def remembered(known: dict[tuple[str, str], Fate], delta: Delta) -> dict[tuple[str, str], Fate]:
     """What is open behind a delta, as the store keeps it."""
     kept = {key: end for key, end in known.items() if key not in delta.closed}
-    return {**kept, **dict.fromkeys(delta.opened, "sent"), **delta.ends}
+    return {**kept, **dict.fromkeys(delta.opened, UNTOLD), **delta.fates}
 
 
 def ends(messages: list[str], cut: int) -> dict[Series, int]:
-    known: dict[tuple[str, str], str] = {}
+    known: dict[tuple[str, str], Fate] = {}
     total: Counter[Series] = Counter()
     for part in (messages[:cut], messages[cut:]):
         block = "".join(f"Nov 22 06:13:04 mx postfix/{message}\n" for message in part).encode()
         delta = Delta()
-        fold(delta, PostfixParser(zone=UTC).parse(block, NOW).events, known)
+        fold(delta, PostfixParser(zone=UTC).parse(block, NOW).events, known, judge)
         known = remembered(known, delta)
         total += delta.totals()
     return {series: value for series, value in total.items() if series[0] == "messages_finished"}
@@ -172,13 +181,13 @@ def test_queued_is_finished_and_open_at_every_moment_and_for_any_cut(
     story: list[str], cuts: list[int], instance: str
 ) -> None:
     whole = folded(*story, instance=instance)
-    known: dict[tuple[str, str], str] = {}
+    known: dict[tuple[str, str], Fate] = {}
     total: Counter[Series] = Counter()
     edges = [0, *sorted(min(cut, len(story)) for cut in cuts), len(story)]
     for begin, end in pairwise(edges):
         block = "".join(f"Nov 22 06:13:04 mx {instance}/{message}\n" for message in story[begin:end]).encode()
         delta = Delta()
-        fold(delta, PostfixParser(zone=UTC).parse(block, NOW).events, known)
+        fold(delta, PostfixParser(zone=UTC).parse(block, NOW).events, known, judge)
         known = remembered(known, delta)
         total += delta.totals()
         finished = sum(value for (name, _), value in total.items() if name == "messages_finished")
@@ -201,3 +210,80 @@ def test_delays_that_are_none_are_left_out(delays: str) -> None:
     delta = folded(line)
     assert set(delta.delays) == {"total"}
     assert histogram(delta.delays["total"]).microseconds == 2_000_000
+
+
+def test_an_expired_message_has_the_cause_of_its_last_deferral() -> None:
+    """Also when the deferral was told in an earlier delta, and other recipients bounced since."""
+    story = [each.format("ABCDEF") for each in (QUEUED, DEFERRED, BOUNCED, EXPIRED, REMOVED)]
+    for cut in range(len(story) + 1):
+        known: dict[tuple[str, str], Fate] = {}
+        total: Counter[Series] = Counter()
+        for part in (story[:cut], story[cut:]):
+            block = "".join(f"Nov 22 06:13:04 mx postfix/{message}\n" for message in part).encode()
+            delta = Delta()
+            fold(delta, PostfixParser(zone=UTC).parse(block, NOW).events, known, judge)
+            known = remembered(known, delta)
+            total += delta.totals()
+        assert total["messages_expired_by_cause", ("mailbox-full", "recipient")] == 1
+        assert total["delivery_failures", ("deferred", "mailbox-full", "recipient")] == 1
+        assert total["delivery_failures", ("bounced", "mailbox-full", "recipient")] == 1
+
+
+def test_a_message_that_expires_without_a_known_deferral_has_expired() -> None:
+    delta = folded(EXPIRED.format("ABCDEF"))
+    assert delta.totals()["messages_expired_by_cause", ("expired", "local")] == 1
+
+
+REJECTED = "smtpd[4]: NOQUEUE: reject: RCPT from unknown[192.0.2.9]: 554 5.7.1 <c@d.example>: Relay access denied; from=<a@b.example> to=<c@d.example> proto=ESMTP helo=<app>"
+WARNED = "smtpd[4]: warning: never heard of {} for <jane.doe@shop.example>"
+NO_PASSWORD = "smtpd[4]: warning: unknown[192.0.2.9]: SASL LOGIN authentication failed: authentication failure"
+
+
+def why(event: Event) -> Cause | None:
+    """What a judge may answer: causes for all that can have one."""
+    causes = {Delivery: Cause("unknown", "recipient"), Restriction: Cause("client-refused", "client"),
+              Complaint: Cause("unknown", "local"), SaslFailed: Cause("client-abuse", "client")}  # fmt: skip
+    return causes.get(type(event))
+
+
+def judged(*messages: str) -> Delta:
+    block = "".join(f"Nov 22 06:13:04 mx postfix/{message}\n" for message in messages).encode()
+    delta = Delta()
+    fold(delta, PostfixParser(zone=UTC).parse(block, NOW).events, {}, why)
+    return delta
+
+
+def test_rejects_and_warnings_are_counted_by_cause_besides_their_kind() -> None:
+    totals = judged(REJECTED, REJECTED, NO_PASSWORD, WARNED.format("x")).totals()
+    assert totals == {
+        ("log_events", ("rejected",)): 2,
+        ("log_events", ("sasl-failed",)): 1,
+        ("log_events", ("warning",)): 1,
+        ("rejects", ("client-refused",)): 2,
+        ("rejects", ("client-abuse",)): 1,
+        ("complaints", ("warning", "unknown", "local")): 1,
+    }
+
+
+def test_what_no_rule_knows_is_kept_by_its_shape_and_without_local_parts() -> None:
+    delta = judged(*(WARNED.format(f"queue{number} at mx{number}.example") for number in range(5)), REJECTED)
+    assert {key: sample[0] for key, sample in delta.unknown.items()} == {
+        ("local", "never heard of # at # for #"): 5,
+    }
+    assert next(iter(delta.unknown.values())).text == "never heard of queue4 at mx4.example for <@shop.example>"
+
+
+def test_a_flood_of_what_no_rule_knows_is_bounded() -> None:
+    names = ["".join(map(chr, (97 + number // 26, 97 + number % 26))) for number in range(600)]
+    delta = judged(*(WARNED.format(f"{name} " + "x" * 1000) for name in names))
+    assert len(delta.unknown) == 64
+    assert max(len(sample.text) for sample in delta.unknown.values()) == 300
+    assert delta.totals()["complaints", ("warning", "unknown", "local")] == 600
+
+
+def test_a_cause_that_cannot_be_of_a_delivery_is_counted_as_unknown() -> None:
+    """An operator's rule may say so; the agent goes on."""
+    delta = Delta()
+    block = f"Nov 22 06:13:04 mx postfix/{DEFERRED.format('ABCDEF')}\n".encode()
+    fold(delta, PostfixParser(zone=UTC).parse(block, NOW).events, {}, lambda _: Cause("client-abuse", "client"))
+    assert delta.totals()["delivery_failures", ("deferred", "unknown", "local")] == 1

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LAYERS: Final = (
-    "local", "client", "provider", "sasl", "tls", "dns", "connection", "postfix", "keywords", "enhanced", "code",
+    "local", "client", "provider", "sasl", "tls", "dns", "connection", "verdict", "keywords", "enhanced", "code",
 )  # fmt: skip
 """The order of deciding: text beats code, and the closer a text's origin is known the more it means."""
 SILENT: Final = re2.Options()
@@ -35,15 +35,15 @@ class RuleError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """``pattern`` (RE2, without case) in the innermost reply tells ``cause``, on the sides in ``on``.
+    """One of ``patterns`` (RE2, without case) in the innermost reply tells ``cause``, on the sides in ``on``.
 
-    ``hosts``: only for these hosts, a leading dot meaning any name below; ``code`` and ``dsn``: only with such codes;
-    ``scope``: on this side whatever side it was found on.
+    ``hosts``: only for these hosts, a leading dot meaning any name below; ``code`` and ``dsn``: only with such codes,
+    and then whatever the text where there is no pattern; ``scope``: on this side whatever side it was found on.
     """
 
     id: str
     layer: str
-    pattern: str
+    patterns: tuple[str, ...]
     cause: str
     on: frozenset[str]
     hosts: tuple[str, ...] = ()
@@ -65,8 +65,11 @@ class Rule:
         return any(name == each or (each[:1] == "." and name.endswith(each)) for each in self.hosts)
 
 
-def read_rules(name: str, text: str) -> list[Rule]:
-    """The rules in the text of the file ``name``. Raises RuleError."""
+def read_rules(name: str, text: str, *, ours: bool = False) -> list[Rule]:
+    """The rules in the text of the file ``name``. Raises RuleError.
+
+    The patterns of our own files (``ours``) are not tried out: a test has, and it would take a tenth of a second.
+    """
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -79,6 +82,7 @@ def read_rules(name: str, text: str) -> list[Rule]:
     for number, table in enumerate(content.get("rule", ()), start=1):
         where = f"{name}: rule {table.get('id', number)}"
         wrong = [*unknown_keys(where, table, RULE_KEYS), *wrong_values(where, table)]
+        wrong += [] if ours else wrong_patterns(where, table)
         mistakes += wrong
         if not wrong and layer in LAYERS:
             rules.append(made(content, table))
@@ -102,9 +106,11 @@ def wrong_values(where: str, table: dict[str, Any]) -> list[str]:
     """A line for each value that cannot be."""
     mistakes = [
         f"{where}: {key}: expected a text, found {table.get(key)!r}"
-        for key in ("id", "pattern", "cause")
+        for key in ("id", "cause")
         if not isinstance(table.get(key), str)
     ]
+    if not {"pattern", "code", "dsn"} & set(table):
+        mistakes.append(f"{where}: pattern: expected a pattern or a list of them, or a code or dsn to go by alone")
     cause = table.get("cause")
     if isinstance(cause, str) and cause not in CAUSES:
         mistakes.append(f"{where}: cause: there is no {cause!r}{suggestion(cause, CAUSES)}")
@@ -121,15 +127,27 @@ def wrong_values(where: str, table: dict[str, Any]) -> list[str]:
         ]
     if cause in CAUSES and scope in SIDES and scope not in CAUSES[cause]:
         mistakes.append(f"{where}: scope: {cause} is a cause at {' or '.join(CAUSES[cause])}, not at {scope}")
-    for key in ("pattern", "code", "dsn"):
-        mistakes += wrong_pattern(f"{where}: {key}", table.get(key))
     return mistakes
+
+
+def wrong_patterns(where: str, table: dict[str, Any]) -> list[str]:
+    """A line for each pattern that is none."""
+    mistakes = [each for key in ("code", "dsn") for each in wrong_pattern(f"{where}: {key}", table.get(key, ""))]
+    for pattern in patterns_of(table):
+        mistakes += wrong_pattern(f"{where}: pattern", pattern)
+    return mistakes
+
+
+def patterns_of(table: dict[str, Any]) -> tuple[Any, ...]:
+    """The patterns of a rule: one, a list of them, or none."""
+    given = table.get("pattern", ())
+    return tuple(given) if isinstance(given, list | tuple) else (given,)
 
 
 def wrong_pattern(where: str, pattern: object) -> list[str]:
     """A line for a pattern that is none."""
     if not isinstance(pattern, str):
-        return []
+        return [f"{where}: expected a text, found {pattern!r}"]
     try:
         re2.compile(pattern, SILENT)
     except re2.error as error:
@@ -147,7 +165,7 @@ def made(content: dict[str, Any], table: dict[str, Any]) -> Rule:
     return Rule(
         id=table["id"],
         layer=layer,
-        pattern=table["pattern"],
+        patterns=patterns_of(table),
         cause=table["cause"],
         on=frozenset(table.get("on", fitting or usual)),
         hosts=tuple(each.lower() for each in content.get("hosts", ())) if table.get("here") else (),

@@ -14,7 +14,7 @@ import time
 import urllib.request
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 RECORDING: Final = "relay-outage.log"
 STARTS_WITHIN: Final = 15.0
+FAILED: Final = re.compile(
+    r'mailwatch_delivery_failures_total\{cause="([a-z-]+)",scope="([a-z]+)",status="[a-z]+"\} ([0-9.e+]+)'
+)
 COUNTED: Final = re.compile(r'mailwatch_delivery_attempts_total\{agent="([a-z]+)",status="([a-z]+)"\} ([0-9.e+]+)')
 PREFERRED: Final = 10154
 
@@ -64,6 +67,11 @@ def schedule(lines: list[tuple[float, str]], speed: float, begin: float) -> Iter
         begin += lines[-1][0] / speed + 2
 
 
+def grown(before: dict[str, int], now: dict[str, int]) -> dict[str, int]:
+    """By how much each has grown, of those that have."""
+    return {name: value - before.get(name, 0) for name, value in now.items() if value != before.get(name, 0)}
+
+
 def free_address(wanted: str | None) -> Address:
     """The address asked for; else the usual port, or any free one where that is taken."""
     if wanted is not None:
@@ -77,14 +85,28 @@ def free_address(wanted: str | None) -> Address:
     raise Failure(msg)
 
 
-def counts(address: Address) -> dict[str, int] | None:
-    """What the agent has counted, by agent and status, read from its page; None when it does not answer."""
+class Counts(NamedTuple):
+    """What the agent has counted: attempts by agent and status, failed ones by cause and scope."""
+
+    attempts: dict[str, int]
+    failures: dict[str, int]
+
+
+def counts(address: Address) -> Counts | None:
+    """What stands on the agent's page; None when it does not answer."""
     try:
         with urllib.request.urlopen(f"http://{address}/metrics", timeout=2) as answer:
             text = answer.read().decode()
     except OSError:
         return None
-    return {f"{agent} {status}": int(float(value)) for agent, status, value in COUNTED.findall(text) if float(value)}
+    failures: dict[str, int] = {}
+    for cause, scope, value in FAILED.findall(text):
+        if float(value):
+            failures[f"{cause} ({scope})"] = failures.get(f"{cause} ({scope})", 0) + int(float(value))
+    return Counts(
+        {f"{agent} {status}": int(float(value)) for agent, status, value in COUNTED.findall(text) if float(value)},
+        failures,
+    )
 
 
 class Demo:
@@ -119,7 +141,7 @@ class Demo:
     def replay(self, speed: float, seconds: float | None) -> None:
         """Write the recorded lines as if they happened now, and show what the agent makes of them."""
         begin = time.monotonic()
-        shown: dict[str, int] = {}
+        shown = Counts({}, {})
         with self._log.open("a", encoding="utf-8") as log:
             for due, rest in schedule(recording(), speed, begin):
                 while (wait := due - time.monotonic()) > 0 and not self._over(begin, seconds):
@@ -135,17 +157,17 @@ class Demo:
     def _over(self, begin: float, seconds: float | None) -> bool:
         return self._agent.poll() is not None or (seconds is not None and time.monotonic() - begin >= seconds)
 
-    def _show(self, before: dict[str, int]) -> dict[str, int]:
+    def _show(self, before: Counts) -> Counts:
         now = counts(self._address) or before
-        new = [
-            f"{value - before.get(name, 0):+d} {name}" for name, value in now.items() if value != before.get(name, 0)
-        ]
+        new = [f"{number:+d} {name}" for name, number in grown(before.attempts, now.attempts).items()]
         if new:
             worst = "bounced" if any("bounced" in each for each in new) else "deferred"
             colour = {"bounced": "red", "deferred": "yellow"}[worst] if any(worst in each for each in new) else None
-            total = sum(now.values())
-            line = f"  {time.strftime('%H:%M:%S')}  {', '.join(new):<44} {total:>5} attempts"
-            click.secho(line, fg=colour)
+            why = "; ".join(grown(before.failures, now.failures))
+            line = (
+                f"  {time.strftime('%H:%M:%S')}  {', '.join(new):<34} {sum(now.attempts.values()):>5} attempts  {why}"
+            )
+            click.secho(line.rstrip(), fg=colour)
         return now
 
     def stop(self) -> None:

@@ -8,12 +8,13 @@ import sys
 import textwrap
 import time
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
-from mailwatch.cause import CLIENT, LOCAL, RECIPIENT, SIDES, UNKNOWN, Cause, Said, unwrapped, with_codes
+from mailwatch.cause import CLIENT, LOCAL, RECIPIENT, SIDES, UNKNOWN, Cause, Said, blanked, unwrapped, with_codes
 from mailwatch.causes import catalogue
 from mailwatch.commands.failure import BAD_CONFIG, Failure
 from mailwatch.commands.failure import UNKNOWN as NOT_KNOWN
@@ -22,6 +23,7 @@ from mailwatch.config import ConfigError, load
 from mailwatch.discovery import PostconfFails, ask_postconf, syslog_names
 from mailwatch.event import Other
 from mailwatch.parsers import PARSERS
+from mailwatch.store import read_samples
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -72,6 +74,7 @@ def explained(judge: Judge, text: str, side: str | None, names: Collection[str])
         where = side or where
         cause = judge.rules.tell(said, where) if side else judge(events[0])
     else:
+        text = blanked(text)
         said = unwrapped(text) if side not in (LOCAL, CLIENT) else with_codes(text, None, None)
         where = side or side_of(judge, said)
         cause = judge.rules.tell(said, where)
@@ -125,6 +128,24 @@ def as_json(told: Explanation, entry: Entry) -> str:
     )
 
 
+def show_unknown(state_dir: Path, *, as_object: bool) -> None:
+    """List the failures that no rule knows, the most frequent first. Raises Failure."""
+    samples = read_samples(state_dir)
+    if samples is None:
+        raise Failure(
+            f"cannot read the state in {state_dir}: is that the agent's state_dir, and are you its user?", NOT_KNOWN
+        )
+    if not samples and not as_object:
+        click.echo("every failure so far has a cause")
+    for (scope, _), sample in samples.items():
+        at = datetime.fromtimestamp(sample.at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        if as_object:
+            row = {"scope": scope, "number": sample.number, "last_seen": at, "text": sample.text}
+            click.echo(json.dumps(row))
+        else:
+            click.echo(f"{sample.number:>7}  {scope:<9}  {at}  {printable(sample.text)}")
+
+
 @click.command(short_help="A log line or a server's reply: why it failed, and what to do.")
 @click.option(
     "--config",
@@ -132,9 +153,10 @@ def as_json(told: Explanation, entry: Entry) -> str:
     help="Configuration file [/etc/mailwatch/mailwatch.toml].",
 )
 @click.option("--side", type=click.Choice(SIDES), help="Who failed; told by the line itself where it can be.")
-@click.option("--json", "as_object", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_object", is_flag=True, help="One JSON object, with --unknown one a line.")
+@click.option("--unknown", is_flag=True, help="What the agent has met that no rule knows: a rule of your own may.")
 @click.argument("text", nargs=-1, metavar="[TEXT|-]")
-def explain(config: Path | None, side: str | None, as_object: bool, text: tuple[str, ...]) -> None:  # noqa: FBT001
+def explain(config: Path | None, side: str | None, as_object: bool, unknown: bool, text: tuple[str, ...]) -> None:  # noqa: FBT001
     """Say why a line of the log or a server's reply failed, and what to do next.
 
     Without TEXT, or with -, it is read from standard input. Exit code 0 when the cause is known, 3 when not.
@@ -143,6 +165,9 @@ def explain(config: Path | None, side: str | None, as_object: bool, text: tuple[
         options = load(config)
     except ConfigError as error:
         raise Failure(str(error), BAD_CONFIG) from error
+    if unknown:
+        show_unknown(options.state_dir, as_object=as_object)
+        return
     pasted = sys.stdin.read(LONGEST) if text in ((), ("-",)) else " ".join(text)
     pasted = " ".join(pasted.split())
     if not pasted:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import re
+from contextlib import suppress
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
 
-from mailwatch.cause import Relays
-from mailwatch.causes import Judge, Rule, RuleError, own_rules, read_rules
+from mailwatch.causes import NEAR, Judge, Rule, RuleError, own_rules, read_rules
+from mailwatch.commands.routes import relays_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
+    from mailwatch.causes import Network
     from mailwatch.discovery import Postfix
     from mailwatch.options import Options
 
-# [smtp.example.net]:587      smtp.example.net:submission      [2001:db8::7]
-DESTINATION: Final = re.compile(r"(?:[a-z]+:)?(?:\[(?P<literal>[^\]]+)\]|(?P<name>[^:\[\]]+))(?::[^:\[\]]+)?")
 LARGEST: Final = 1 << 20
 
 
-def judge_of(options: Options, postfix: Postfix | None) -> tuple[Judge, list[str]]:
-    """The judge, and a line for each mistake in the operator's rules: a file with one is left out, the others hold."""
+def judge_of(options: Options, postfix: Postfix | None, *, look_up: bool = False) -> tuple[Judge, list[str]]:
+    """The judge, and a line for each mistake in the operator's rules: a file with one is left out, the others hold.
+
+    To ``look_up`` the addresses of relays takes a name server, and two seconds where that does not answer.
+    """
     rules, mistakes = rules_in(options.causes.folder)
-    return Judge(own_rules(rules), relays_of(options, postfix)), mistakes
+    return Judge(own_rules(rules), relays_of(options, postfix, look_up=look_up), networks_of(postfix)), mistakes
 
 
 def rules_in(folder: Path | None) -> tuple[list[Rule], list[str]]:
@@ -50,18 +52,10 @@ def rules_in(folder: Path | None) -> tuple[list[Rule], list[str]]:
     return rules, mistakes
 
 
-def relays_of(options: Options, postfix: Postfix | None) -> Relays:
-    """Where our mail goes through. With a relayhost and no transport_maps that is where all of it goes."""
-    named = [*options.postfix.relays]
-    if postfix is not None:
-        named += [postfix.relayhost, *postfix.fallback_relays]
-    everything = postfix is not None and bool(postfix.relayhost) and not postfix.transport_maps
-    return Relays(frozenset(hosts(named)), all_mail=everything)
-
-
-def hosts(named: Iterable[str]) -> Iterable[str]:
-    """The hosts of destinations as Postfix takes them (postconf(5), relayhost)."""
-    for each in named:
-        found = DESTINATION.fullmatch(each.strip().lower())
-        if found is not None:
-            yield (found["literal"] or found["name"]).removeprefix("ipv6:").rstrip(".")
+def networks_of(postfix: Postfix | None) -> list[Network]:
+    """The networks we serve: those of one's own wherever they are, and mynetworks, as far as they are networks."""
+    found: list[Network] = [*NEAR]
+    for each in () if postfix is None else postfix.networks:
+        with suppress(ValueError):  # a table, a file, an exception
+            found.append(ip_network(each.replace("[", "").replace("]", ""), strict=False))
+    return found

@@ -18,6 +18,7 @@ from mailwatch import __version__
 from mailwatch.agent import Agent
 from mailwatch.commands.claim import Claim, claim, refuse_unusable_input
 from mailwatch.commands.failure import BAD_CONFIG, Failure
+from mailwatch.commands.judging import judge_of
 from mailwatch.commands.ties import warn_of_ties
 from mailwatch.config import ConfigError, load
 from mailwatch.discovery import facilities, open_log, syslog_names, wakeup_of
@@ -49,10 +50,14 @@ class Watch:
     def __init__(self, claimed: Claim, pulse: Pulse) -> None:
         self._claimed = claimed
         self._wakeup = wakeup_of(claimed.log)
+        judge, mistakes = judge_of(claimed.options, claimed.postfix, look_up=True)
+        for mistake in mistakes:
+            log.error("rules of causes are left out: %s", mistake)
         self._agent = Agent(
             state_dir=claimed.options.state_dir,
             open_source=self._open_source,
             parser=PARSERS["postfix"](names=syslog_names(claimed.options, claimed.postfix), passed=PASSED),
+            judge=judge,
             pulse=pulse,
             wakeup=self._wakeup,
         )

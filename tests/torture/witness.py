@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from mailwatch.event import Event
-    from mailwatch.tally import Delta, Known
+    from mailwatch.tally import Delta, Judge, Known
 
 NUMBERED: Final = re.compile(r"seq([0-9]+)@torture\.example")
 
@@ -28,12 +28,12 @@ write_positions = store.write_positions
 seen: list[tuple[int]] = []
 
 
-def fold_and_note(delta: Delta, events: Iterable[Event], known: Known) -> None:
+def fold_and_note(delta: Delta, events: Iterable[Event], known: Known, judge: Judge) -> None:
     """Fold, and note which lines these are."""
     told = list(events)
     addresses = (event.original_recipient for event in told if type(event) is Delivery)
     seen.extend((int(found[1]),) for found in map(NUMBERED.fullmatch, filter(None, addresses)) if found)
-    fold(delta, told, known)
+    fold(delta, told, known, judge)
 
 
 def write_with_numbers(connection: sqlite3.Connection, positions: Mapping[str, str | None]) -> None:

@@ -16,6 +16,8 @@ from typing import Any, Final
 FIRST, REMINDER, RESOLVED, TEST = "first", "reminder", "resolved", "test"
 KINDS: Final = (FIRST, REMINDER, RESOLVED, TEST)
 PAGE, WARN, INFO, SECURITY = "page", "warn", "info", "security"
+BY_HAND: Final = "notify"
+"""The rule of what ``mailwatch notify`` tells: nobody will say that it is over."""
 SEVERITIES: Final = (PAGE, WARN, INFO, SECURITY)
 RANKS: Final = {INFO: 0, WARN: 1, SECURITY: 1, PAGE: 2}
 """How severities compare: ``security`` is as urgent as ``warn``, and told apart for people."""

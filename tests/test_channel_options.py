@@ -161,6 +161,7 @@ def test_a_url_from_a_file_is_checked_as_one_from_the_configuration(tmp_path: Pa
         ),
         ("tgram://123456789:AbCdEfGh/98765", "bot AbCdEfGh", "bot ***"),
         ("slack://TokenA123/TokenB456/TokenC789", "TokenB456 TokenA123", "*** ***"),
+        ("http://user1:pw@alertmanager:9093/am-path/", "alertmanager:9093 am-path user1", "alertmanager:9093 *** ***"),
         ("ntfys://ntfy.example/topic?token=tk_abc", "ntfy.example says tk_abc", "ntfy.example says ***"),
     ],
 )

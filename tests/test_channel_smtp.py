@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 import ssl
 import tempfile
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,9 +15,13 @@ from mailwatch.channels.deliver import deliver
 from mailwatch.options import ChannelOptions, Secret
 from tests.parts.alarm import alarm
 from tests.parts.certificates import Authority
+from tests.parts.dovecot import DovecotAuth
 from tests.parts.ports import eventually
 from tests.parts.postfix import PrivatePostfix
 from tests.parts.smtp_server import SmtpServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HIDDEN = "s3cret-and-hidden"
 
@@ -112,6 +116,14 @@ def test_a_wrong_password_is_permanent_and_not_shown(context: ssl.SSLContext, au
         outcome = deliver(channel(server.port, authority, user="mailwatch", password=Secret(HIDDEN)), alarm())
     assert (outcome.sent, outcome.permanent) == (False, True)
     assert outcome.answer == "mail.example refuses user and password: 535 5.7.8 wrong password ***"
+    assert len([words for words in server.heard if words.startswith("AUTH")]) == 1
+
+
+def test_a_server_without_login_gets_no_message(context: ssl.SSLContext, authority: Authority) -> None:
+    with SmtpServer(context=context) as server:
+        outcome = deliver(channel(server.port, authority, user="mailwatch", password=Secret(HIDDEN)), alarm())
+    assert outcome.answer == "mail.example offers no login of PLAIN, LOGIN, CRAM-MD5"
+    assert not server.taken
 
 
 @pytest.mark.parametrize(
@@ -142,29 +154,47 @@ def test_a_server_that_refuses_to_talk_is_told() -> None:
     )
 
 
-def test_postfix_takes_it_by_starttls_and_passes_it_on(authority: Authority) -> None:
+@pytest.fixture
+def postfix_behind_tls(authority: Authority) -> Iterator[tuple[PrivatePostfix, SmtpServer]]:
+    """Postfix that relays for who logs in alone, asks Dovecot whether, and passes on to a server of ours."""
+    # not tmp_path: its parents are closed to the user postfix
+    root = Path(tempfile.mkdtemp(prefix="postfix-"))
+    dovecot = DovecotAuth(root / "dovecot", "mailwatch", HIDDEN)
+    settings = {
+        "smtpd_tls_security_level": "encrypt",
+        "smtpd_tls_cert_file": str(authority.folder / "mail.pem"),
+        "smtpd_tls_key_file": str(authority.folder / "mail.key"),
+        "smtpd_sasl_auth_enable": "yes",
+        "smtpd_sasl_type": "dovecot",
+        "smtpd_sasl_path": str(dovecot.socket),
+        "smtpd_relay_restrictions": "permit_sasl_authenticated, reject",
+    }
     with SmtpServer() as behind:
-        settings = {
-            "smtpd_tls_security_level": "encrypt",
-            "smtpd_tls_cert_file": str(authority.folder / "mail.pem"),
-            "smtpd_tls_key_file": str(authority.folder / "mail.key"),
-        }
-        # not tmp_path: its parents are closed to the user postfix
-        postfix = PrivatePostfix(Path(tempfile.mkdtemp(prefix="postfix-")), behind.port, settings)
-        with closing(_Started(postfix)):
-            outcome = deliver(channel(postfix.port, authority), alarm())
-            assert outcome.sent, outcome
-            assert outcome.answer.startswith("250 2.0.0 Ok: queued as ")
-            (taken,) = eventually(lambda: behind.taken, within=30, what="Postfix passes it on")
+        postfix = PrivatePostfix(root / "postfix", behind.port, settings)
+        root.chmod(0o755)
+        try:
+            dovecot.start()
+            postfix.start()
+            yield postfix, behind
+        finally:
+            postfix.stop()
+            dovecot.stop()
+            shutil.rmtree(root, ignore_errors=True)
+
+
+def test_postfix_takes_it_from_who_logs_in_and_passes_it_on(
+    authority: Authority, postfix_behind_tls: tuple[PrivatePostfix, SmtpServer]
+) -> None:
+    postfix, behind = postfix_behind_tls
+    stranger = deliver(channel(postfix.port, authority), alarm())
+    assert (stranger.sent, stranger.permanent) == (False, True)
+    assert "mail.example refuses recipient 1: 554 5.7.1" in stranger.answer
+    wrong = deliver(channel(postfix.port, authority, user="mailwatch", password=Secret("wrong-one")), alarm())
+    assert wrong.permanent
+    assert wrong.answer.startswith("mail.example refuses user and password: 535 5.7.8 ")
+    outcome = deliver(channel(postfix.port, authority, user="mailwatch", password=Secret(HIDDEN)), alarm())
+    assert outcome.sent, outcome
+    assert outcome.answer.startswith("250 2.0.0 Ok: queued as ")
+    (taken,) = eventually(lambda: behind.taken, within=30, what="Postfix passes it on")
     assert taken.message["Subject"] == alarm().subject
-    assert "with ESMTPS id " in "".join(taken.message.get_all("Received", []))
-
-
-class _Started:
-    def __init__(self, postfix: PrivatePostfix) -> None:
-        self.postfix = postfix
-        postfix.start()
-
-    def close(self) -> None:
-        self.postfix.stop()
-        shutil.rmtree(self.postfix.root, ignore_errors=True)
+    assert "with ESMTPSA id " in "".join(taken.message.get_all("Received", []))

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from mailwatch.channels.answer import Receipt, SendFailed
 from mailwatch.channels.connect import remaining, shown
 from mailwatch.channels.http import Way, post
-from mailwatch.notification import RESOLVED, TEST
+from mailwatch.notification import BY_HAND, RESOLVED, TEST
 
 if TYPE_CHECKING:
     from mailwatch.notification import Notification
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 REPEAT: Final = 60.0
 MISSED: Final = 4
 TEST_LASTS: Final = 300.0
+BY_HAND_LASTS: Final = 3600.0
 
 
 def send(notification: Notification, channel: ChannelOptions, deadline: float) -> Receipt:
@@ -118,8 +119,8 @@ def end(notification: Notification, now: float) -> float:
     """When it ends if nothing more is heard."""
     if notification.kind == RESOLVED:
         return min(notification.ended_at or now, now)
-    if notification.ended_at is not None:
-        return notification.ended_at
+    if notification.rule == BY_HAND:
+        return now + BY_HAND_LASTS
     return now + (TEST_LASTS if notification.kind == TEST else MISSED * REPEAT)
 
 

@@ -87,11 +87,14 @@ def parts_of(channel: ChannelOptions) -> Iterator[str]:
 def parts_of_url(url: str) -> Iterable[str]:
     """What is not to be shown of a URL."""
     yield url
-    behind = url.partition("://")[2]
+    scheme, _, behind = url.partition("://")
     login, at, _ = behind.partition("/")[0].rpartition("@")
     if at:
         yield login
         yield from filter(None, (login.partition(":")[2], unquote(login.partition(":")[2])))
+    if scheme in ("http", "https"):
+        # a host without a dot is no token here
+        behind = login + "/" + behind.partition("/")[2]
     for part in PARTS.split(behind):
         for each in (part, unquote(part)):
             if len(each) >= SHORTEST and not HOST.fullmatch(each) and not each.isdigit():

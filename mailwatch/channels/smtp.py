@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 PORTS: Final = {"starttls": 587, "implicit": 465, "none": 25}
 POLICY: Final = email.policy.SMTP.clone(cte_type="7bit")
 ACCEPTED, PERMANENT = 250, 500
+LOGINS: Final = {"PLAIN": "auth_plain", "LOGIN": "auth_login", "CRAM-MD5": "auth_cram_md5"}
 HOST_NAME: Final = re.compile(r"[A-Za-z0-9.-]{1,255}")
 
 
@@ -106,10 +107,20 @@ def begin(session: Session, channel: ChannelOptions, context: ssl.SSLContext) ->
         session.ehlo()
     if channel.user and channel.password is not None:
         session.step("logging in")
-        try:
-            session.login(channel.user, channel.password.reveal())
-        except smtplib.SMTPAuthenticationError as error:
-            raise refusal(channel.host, "user and password", error.smtp_code, error.smtp_error) from error
+        log_in(session, channel, channel.password.reveal())
+
+
+def log_in(session: Session, channel: ChannelOptions, password: str) -> None:
+    """Log in, in one way: trying all of them with a wrong password would lock the account the sooner."""
+    offered = session.esmtp_features.get("auth", "").upper().split()
+    way = next((each for each in LOGINS if each in offered), None)
+    if way is None:
+        raise SendFailed(f"{channel.host} offers no login of {', '.join(LOGINS)}", permanent=True)
+    session.user, session.password = channel.user, password
+    try:
+        session.auth(way, getattr(session, LOGINS[way]))
+    except smtplib.SMTPAuthenticationError as error:
+        raise refusal(channel.host, "user and password", error.smtp_code, error.smtp_error) from error
 
 
 def hand_over(session: Session, channel: ChannelOptions, content: bytes) -> Receipt:

@@ -21,12 +21,10 @@ import click
 
 from mailwatch.commands.failure import CRITICAL
 from mailwatch.commands.telling import channels_of, complain, show, show_json, tell_all
-from mailwatch.notification import FIRST, LONGEST, PAGE, SEVERITIES, Notification, one_line, reaches
+from mailwatch.notification import BY_HAND, FIRST, LONGEST, PAGE, SEVERITIES, Notification, one_line, reaches
 
 PATIENCE: Final = 10.0
 CHUNK: Final = 1 << 16
-LASTS: Final = 3600.0
-"""Nobody will say that it is over: an Alertmanager is told to forget it after this."""
 
 
 def body_of(descriptor: int, most: int, seconds: float = PATIENCE) -> str:
@@ -55,7 +53,7 @@ def made(subject: str, body: str, severity: str, host: str, now: float) -> Notif
     return Notification(
         key=f"notify-{digest}",
         kind=FIRST,
-        rule="notify",
+        rule=BY_HAND,
         cause=digest,
         scope="local",
         severity=severity,
@@ -64,7 +62,7 @@ def made(subject: str, body: str, severity: str, host: str, now: float) -> Notif
         text=body,
         html=f"<p><b>{html.escape(subject)}</b></p>" + (f"<pre>{html.escape(body)}</pre>" if body else ""),
         began_at=now,
-        ended_at=now + LASTS,
+        ended_at=None,
         at=now,
         runbook="",
     ).bounded()

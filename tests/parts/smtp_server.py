@@ -110,7 +110,7 @@ class _Session:
         if self.server.context is not None and not secure:
             offered.append("STARTTLS")
         if self.server.login is not None and secure:
-            offered.append("AUTH PLAIN")
+            offered.append("AUTH LOGIN PLAIN")
         for at, each in enumerate(offered):
             self.say(f"250{' ' if at == len(offered) - 1 else '-'}{each}")
 

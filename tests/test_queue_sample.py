@@ -167,8 +167,15 @@ def dead(place: Callable[..., PrivatePostfix]) -> PrivatePostfix:
 def test_mail_that_nobody_takes_on_grows_in_maildrop_and_incoming(place: Callable[..., PrivatePostfix]) -> None:
     postfix = place()
     master = int((postfix.root / "spool/pid/master.pid").read_text())
-    halted = [int(pid) for name in ("pickup", "qmgr") for pid in run("pgrep", "-P", str(master), "-x", name).split()]
-    assert len(halted) == 2
+
+    def found() -> list[int]:
+        return [
+            int(pid)
+            for name in ("pickup", "qmgr")
+            for pid in run("pgrep", "-P", str(master), "-x", name, check=False).split()
+        ]
+
+    halted = eventually(lambda: pids if len(pids := found()) == 2 else [], within=20, what="both have been started")
     for pid in halted:
         os.kill(pid, signal.SIGSTOP)
     try:

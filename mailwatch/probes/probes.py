@@ -17,7 +17,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from mailwatch.checks.host import postfix_up
+from mailwatch.checks.host import log_moving, postfix_up
 from mailwatch.probes.timetable import Timetable
 from mailwatch.probes.worker import Worker
 from mailwatch.sample import QUEUE, Latest, Probe, QueueSample, is_known
@@ -126,6 +126,8 @@ def state(result: QueueSample | Probe) -> tuple[bool | None, ...]:
 def tell(key: tuple[str, str], result: QueueSample | Probe, *, first: bool) -> None:
     """Say in our log what has changed."""
     name, instance = key
+    if name == log_moving.NAME and not is_known(result):
+        return  # it cannot tell because another could not, and that one says so
     if result.trouble is not None:
         log.warning("probe=%s instance=%s: %s", name, instance, result.trouble)
     elif not first:

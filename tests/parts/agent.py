@@ -70,8 +70,10 @@ class RunningAgent:
     def write_config(self) -> None:
         """Write the configuration."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        # how this machine's own Postfix is matters to those tests only that say so
+        own = "" if "[queue]" in self.extra else "[queue]\ninterval = 0\n"
         self.config.write_text(
-            f'state_dir = "{self.state}"\nlisten = "127.0.0.1:{self.port}"\n{self.extra}\n'
+            f'state_dir = "{self.state}"\nlisten = "127.0.0.1:{self.port}"\n{self.extra}\n{own}'
             f'[log]\npath = "{self.log}"\nstart = "{self.start_at}"\n'
         )
 

@@ -184,15 +184,20 @@ class Store:
             if pruned:
                 prune(connection, now)
         self._open_messages += changed - dropped
-        if self._open is not None:
-            for key in delta.closed:
-                self._open.pop(key, None)
-            self._open.update(dict.fromkeys(delta.opened, UNTOLD))
-            self._open.update(delta.fates)
-            if dropped or len(self._open) > OPEN_IN_MEMORY:
-                self._open = few_open(self._connection)
+        self._know_open(delta, dropped=bool(dropped))
         if pruned:
             self._pruned_at = now
+
+    def _know_open(self, delta: Delta, *, dropped: bool) -> None:
+        """Keep in memory which messages are open, where they are few."""
+        if self._open is None:
+            return
+        for key in delta.closed:
+            self._open.pop(key, None)
+        self._open.update(dict.fromkeys(delta.opened, UNTOLD))
+        self._open.update(delta.fates)
+        if dropped or len(self._open) > OPEN_IN_MEMORY:
+            self._open = few_open(self._connection)
 
 
 def open_messages(path: Path, connection: sqlite3.Connection) -> int:

@@ -28,6 +28,8 @@ from tests.bench.sample import write
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mailwatch.duty import Duty
+
 SHARE_BAR: Final = 0.15
 HOSTILE_BAR: Final = 0.001
 HOSTILE: Final = 10_000
@@ -50,11 +52,27 @@ def catch_up(log: Path, state: Path, *, with_causes: bool) -> float:
         judge=Judge(own_rules(), Relays()) if with_causes else lambda _: None,
         pulse=Pulse(),
         wakeup=wakeup_of(watched),
+        duty=nobody_is_told(state),
     )
     while agent.tick():
         pass
     agent.close()
     return time.process_time()
+
+
+def nobody_is_told(state: Path) -> Duty:
+    """Rules are looked at, and there is nobody to tell."""
+    from mailwatch.causes import catalogue  # noqa: PLC0415
+    from mailwatch.duty import Duty  # noqa: PLC0415
+    from mailwatch.heart import Heart  # noqa: PLC0415
+    from mailwatch.options import DeadmanOptions, Options  # noqa: PLC0415
+    from mailwatch.outbox import Outbox  # noqa: PLC0415
+    from mailwatch.view import Site  # noqa: PLC0415
+    from mailwatch.watchdog import Watchdog  # noqa: PLC0415
+
+    entries = catalogue()
+    site = Site(host="mx.example", severities={cause: entry.severity for cause, entry in entries.items()})
+    return Duty(Options(), entries, Outbox(state, ()), list, Heart(Watchdog({}), DeadmanOptions()), site)
 
 
 def in_a_process(log: Path, folder: Path, *, with_causes: bool) -> float:

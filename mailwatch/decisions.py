@@ -55,9 +55,13 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """What a tick came to. ``pressing``: it is worth a commit of its own."""
+    """What a tick came to: ``alerts`` that are other than committed, and those that are ``gone``.
+
+    ``pressing``: it is worth a commit of its own.
+    """
 
     alerts: Mapping[AlertKey, Alert]
+    gone: Sequence[AlertKey]
     notices: Sequence[Notice]
     streaks: Streaks
     examples: Mapping[Subject, str]
@@ -88,6 +92,7 @@ class Decisions:
         self._page_from = page_from
         self._ahead = ahead
         self.alerts: dict[AlertKey, Alert] = dict(remembered.alerts)
+        self._written: dict[AlertKey, Alert] = dict(remembered.alerts)
         self._sums = Sums(remembered.minutes)
         self._samples: deque[QueueSample] = deque(remembered.samples, SAMPLES)
         self._probes: dict[tuple[str, str], Probe] = {}
@@ -95,6 +100,7 @@ class Decisions:
         self._examples: dict[Subject, str] = dict(remembered.examples)
         self._until = remembered.until
         self._last_event_at = remembered.last_event_at
+        self._last_queued_at = 0.0
         self._looked_at = 0.0
         self._unwritten: list[QueueSample] = []
         self._before: tuple[Delta, Streaks, float | None] | None = None
@@ -143,6 +149,7 @@ class Decisions:
         """What was decided is committed."""
         self._before = None
         self._unwritten.clear()
+        self._written = dict(self.alerts)
         seen = min(now, self._until or self._last_event_at or now)
         oldest = int(seen - LOOKED_BACK) // 60
         if self._sums.minutes and min(self._sums.minutes) < oldest - 60:
@@ -165,6 +172,7 @@ class Decisions:
                     cleared.update((RELAY, RECIPIENT) if labels[0] in REMOTE_AGENTS else (LOCAL,))
         self._streaks = joined(self._streaks, delta.streaks, cleared=cleared)
         self._examples.update((subject, blanked(text)[:EXAMPLE]) for subject, text in delta.examples.items())
+        self._last_queued_at = max(self._last_queued_at, delta.last_queued_at)
         if delta.last_event_at:
             self._last_event_at = max(self._last_event_at or 0.0, delta.last_event_at)
 
@@ -184,6 +192,7 @@ class Decisions:
             probes=tuple(self._probes.values()),
             streaks=self._streaks,
             streaks_at=max((streak.last_at for streak in self._streaks.values()), default=0.0),
+            last_seen={"messages_queued": self._last_queued_at} if self._last_queued_at else {},
             last_event_at=self._last_event_at,
             outbox_oldest_at=outbox_oldest_at,
             examples=self._examples,
@@ -191,7 +200,8 @@ class Decisions:
 
     def _decided(self, notices: Sequence[Notice], *, pressing: bool) -> Decided:
         return Decided(
-            alerts=self.alerts,
+            alerts={key: alert for key, alert in self.alerts.items() if self._written.get(key) is not alert},
+            gone=[key for key in self._written if key not in self.alerts],
             notices=notices,
             streaks=self._streaks,
             examples=self._examples,

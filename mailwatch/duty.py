@@ -9,7 +9,6 @@ Promises
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Mapping, Sequence
 
-    from mailwatch.alert import Notice
+    from mailwatch.alert import Alert, Notice
     from mailwatch.causes import Entry
     from mailwatch.decisions import Decided
     from mailwatch.heart import Heart
@@ -76,10 +75,15 @@ class Duty:
         with store.reading() as connection:
             remembered = ledger.read(connection, now)
             self._rations = {**ledger.read_rations(connection), **self._rations}
-        if before is not None:  # decided while nothing could be read
-            remembered = replace(remembered, alerts={**remembered.alerts, **before.alerts})
         self._decisions = Decisions(self._site, self._options, remembered, now)
+        if before is not None:  # decided while nothing could be read
+            self._decisions.alerts.update(before.alerts)
         self._provisional = False
+
+    def alerts(self) -> list[Alert] | None:
+        """What is decided now; None before the first look. From any thread."""
+        decisions = self._decisions
+        return None if decisions is None else list(decisions.alerts.values())
 
     def beat(self, pulse: Pulse) -> None:
         """The loop has come round: who watches us is told."""

@@ -87,9 +87,9 @@ def write(
     connection: sqlite3.Connection, decided: Decided, rows: Sequence[Row], rations: Mapping[str, Ration], now: float
 ) -> None:
     """Write what was decided, and a row of the outbox for each channel that is to be told."""
-    connection.execute("DELETE FROM alert")
+    connection.executemany("DELETE FROM alert WHERE rule = ? AND cause = ? AND scope = ?", decided.gone)
     connection.executemany(
-        "INSERT INTO alert VALUES (?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO alert VALUES (?, ?, ?, ?)",
         [(*key, json.dumps(asdict(alert))) for key, alert in decided.alerts.items()],
     )
     connection.execute("DELETE FROM streak")

@@ -15,6 +15,7 @@ import json
 import sqlite3
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from mailwatch.counters import OUTCOMES
 from mailwatch.database import BUSY_MILLISECONDS, NAME, read_only, told_plainly
 from mailwatch.letters import topic
 from mailwatch.notification import Notification
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
 
     from mailwatch.channels.wire import Outcome
 
-SENT, FAILED, GIVEN_UP = "sent", "failed", "given-up"
-OUTCOMES: Final = (SENT, FAILED, GIVEN_UP)
-"""What can become of an attempt to tell somebody; ``failed``: it is tried again."""
+SENT, FAILED, GIVEN_UP = OUTCOMES
 HEADS: Final = """
     FROM outbox AS mine
     WHERE channel = :channel AND due_at IS NOT NULL AND id NOT IN (SELECT value FROM json_each(:told)) AND NOT EXISTS (

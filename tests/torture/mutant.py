@@ -14,7 +14,10 @@ from mailwatch.store import Store
 from mailwatch.tally import Delta
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import sqlite3
+    from collections.abc import Callable, Mapping
+
+    Also = Callable[[sqlite3.Connection], None]
 
 PAUSE: Final = 0.05
 """Seconds between the two: a busy disk takes as long."""
@@ -22,11 +25,13 @@ PAUSE: Final = 0.05
 commit_at_once = Store.commit
 
 
-def commit_in_two(store: Store, delta: Delta, positions: Mapping[str, str | None], now: float) -> None:
+def commit_in_two(
+    store: Store, delta: Delta, positions: Mapping[str, str | None], now: float, also: Also | None = None
+) -> None:
     """Write the positions, and then what was counted up to them."""
     commit_at_once(store, Delta(), positions, now)
     time.sleep(PAUSE)
-    commit_at_once(store, delta, {}, now)
+    commit_at_once(store, delta, {}, now, also)
 
 
 if __name__ == "__main__":

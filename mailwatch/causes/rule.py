@@ -18,8 +18,11 @@ LAYERS: Final = (
     "local", "client", "provider", "sasl", "tls", "dns", "connection", "verdict", "keywords", "enhanced", "code",
 )  # fmt: skip
 """The order of deciding: text beats code, and the closer a text's origin is known the more it means."""
+MEMORY: Final = 1 << 18
+"""Bytes that RE2 may use for one pattern: one that does not fit is refused; beyond it is slower, and still linear."""
 SILENT: Final = re2.Options()
 SILENT.case_sensitive = False
+SILENT.max_mem = MEMORY
 SILENT.log_errors = False  # it writes to stderr by itself: a mistake is told by us, in one line
 FILE_KEYS: Final = ("title", "layer", "hosts", "rule")
 RULE_KEYS: Final = ("id", "pattern", "cause", "on", "here", "scope", "code", "dsn")

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from mailwatch.causes.rule import Rule
 
-MEMORY: Final = 1 << 18
-"""Bytes that RE2 may use for one pattern; beyond it is slower, and still linear."""
 CODES: Final = 1024
 """So many pairs of codes are remembered with the rules that go by them alone: more do not exist."""
 
@@ -35,16 +33,12 @@ class Rules:
         self.rules: Sequence[Rule] = sorted(
             rules, key=lambda rule: LAYERS.index(rule.layer)
         )  # sorting keeps their order
-        options = re2.Options()
-        options.case_sensitive = False
-        options.log_errors = False
-        options.max_mem = MEMORY
         self._filter = re2.Filter()
         self._numbers = [
             number
             for number, rule in enumerate(self.rules)
             for pattern in rule.patterns
-            if self._filter.Add(pattern, options) >= 0
+            if self._filter.Add(pattern, SILENT) >= 0
         ]
         self._filter.Compile()
         self._patterns = [self._filter.re(index) for index in range(len(self._numbers))]

@@ -22,7 +22,7 @@ import secrets
 import sqlite3
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from mailwatch.database import BUSY_MILLISECONDS, NAME, read_only, told_plainly
+from mailwatch.database import BUSY_MILLISECONDS, NAME, reading, told_plainly
 from mailwatch.letters import topic
 from mailwatch.notification import RESOLVED, Notification
 
@@ -112,7 +112,7 @@ def waiting(folder: Path, channel: str, now: float, aside: Aside) -> Taken | Non
     """The next row for a channel, only looked at; None where there is none, or nothing can be read."""
     told = set(aside.told)
     try:
-        with _reading(folder) as connection:
+        with reading(folder / NAME) as connection:
             while True:
                 row = connection.execute(NEXT, _values(channel, now, aside._replace(told=told))).fetchone()
                 found = None if row is None else _read(row)
@@ -223,7 +223,7 @@ def pending(folder: Path) -> int | None:
 def told_of(folder: Path, channel: str) -> list[Notification]:
     """What a channel is to know of that is not over, as far as it is remembered: the last of each topic."""
     try:
-        with _reading(folder) as connection:
+        with reading(folder / NAME) as connection:
             rows = connection.execute(
                 "SELECT key, content, 0, 0 FROM outbox WHERE id IN "
                 "(SELECT max(id) FROM outbox WHERE channel = ? GROUP BY topic) ORDER BY id",
@@ -262,16 +262,9 @@ def _values(channel: str, now: float, aside: Aside) -> dict[str, str | float]:
     return {"channel": channel, "now": now, "latest": LATEST, "owner": OWNER, "told": told, "held": held}
 
 
-@contextlib.contextmanager
-def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
-    with contextlib.closing(read_only(folder / NAME)) as connection:
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
-        yield connection
-
-
 def _is_there(folder: Path, question: str, **values: str | float) -> bool:
     try:
-        with _reading(folder) as connection:
+        with reading(folder / NAME) as connection:
             return connection.execute(question, values).fetchone() is not None
     except sqlite3.Error:
         return False
@@ -279,7 +272,7 @@ def _is_there(folder: Path, question: str, **values: str | float) -> bool:
 
 def _one(folder: Path, question: str, **values: str | float) -> float | None:
     try:
-        with _reading(folder) as connection:
+        with reading(folder / NAME) as connection:
             row = connection.execute(question, values).fetchone()
     except sqlite3.Error:
         return None

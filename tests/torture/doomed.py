@@ -11,6 +11,7 @@ import signal
 from typing import TYPE_CHECKING, Any, Final
 
 from mailwatch import duty, ledger
+from mailwatch.channels.deliver import deliver
 from mailwatch.commands import main
 from mailwatch.commands.run import Supervision
 from mailwatch.outbox import Outbox, rows, worker
@@ -29,7 +30,7 @@ RELOADS: Final = ("before-reload", "before-stop", "after-stop", "before-start", 
 """Reached at SIGHUP; ``during-send`` is for the other side to kill at."""
 
 decide, write, commit = duty.Duty.decide, ledger.write, Store.commit
-take, settle, writing, deliver = rows.take, rows.settle, rows.writing, worker.deliver
+take, settle, writing = rows.take, rows.settle, rows.writing
 stop, start, change_over = Outbox.stop, Outbox.start, Supervision._change_over
 under_way = {"claim": False, "settle": False, "alarm": False, "reload": False}
 
@@ -113,11 +114,18 @@ def start_and_die(each: Outbox) -> None:
 
 
 if __name__ == "__main__":
-    duty.Duty.decide = decide_and_die  # type: ignore[method-assign]
-    ledger.write = write_and_die
-    Store.commit = commit_and_die  # type: ignore[method-assign]
-    rows.take, rows.settle, rows.writing = take_and_die, settle_and_die, writing_and_die
-    worker.deliver = deliver_and_die
-    Outbox.stop, Outbox.start = stop_and_die, start_and_die  # type: ignore[method-assign]
-    Supervision._change_over = change_over_and_die  # type: ignore[method-assign]
+    changes: dict[tuple[Any, str], Any] = {
+        (duty.Duty, "decide"): decide_and_die,
+        (ledger, "write"): write_and_die,
+        (Store, "commit"): commit_and_die,
+        (rows, "take"): take_and_die,
+        (rows, "settle"): settle_and_die,
+        (rows, "writing"): writing_and_die,
+        (worker, "deliver"): deliver_and_die,
+        (Outbox, "stop"): stop_and_die,
+        (Outbox, "start"): start_and_die,
+        (Supervision, "_change_over"): change_over_and_die,
+    }
+    for (place, name), changed in changes.items():
+        setattr(place, name, changed)
     main(prog_name="mailwatch")

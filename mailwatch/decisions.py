@@ -102,7 +102,8 @@ class Decisions:
         self._last_event_at = remembered.last_event_at
         self._last_queued_at = 0.0
         self._looked_at = 0.0
-        self._unwritten: list[QueueSample] = []
+        self._unwritten: deque[QueueSample] = deque(maxlen=SAMPLES)
+        self._pressing = False
         self._before: tuple[Delta, Streaks, float | None] | None = None
 
     @property
@@ -130,24 +131,30 @@ class Decisions:
         """
         self._count(delta)
         end = now if caught_up else min(self._last_event_at or 0.0, now)
-        if delta.is_empty() and now - self._looked_at < (LIVELY if self._is_pending() else QUIET):
-            return None
+        if delta.is_empty() and 0 <= now - self._looked_at < (LIVELY if self._is_pending() else QUIET):
+            return self.standing() if self._pressing else None
         if self._until is None and not caught_up:
-            return self._decided((), pressing=False)
+            return self.standing()
         self._looked_at = now
         begin = end if self._until is None else self._until
         if end < begin and not caught_up:
-            return self._decided((), pressing=False)
+            return self.standing()
         signs = {key: sign(alert) for key, alert in self.alerts.items()}
         course = advance(self.alerts, self._history(outbox_oldest_at).views(begin, end), self._terms(now))
         self.alerts = dict(course.alerts)
         self._until = end
         changed = signs != {key: sign(alert) for key, alert in self.alerts.items()}
-        return self._decided(course.notices, pressing=changed or bool(course.notices))
+        self._pressing = self._pressing or changed or bool(course.notices)
+        return self._decided(course.notices)
+
+    def standing(self) -> Decided:
+        """What is decided already, for a commit that takes it along."""
+        return self._decided(())
 
     def settled(self, now: float) -> None:
         """What was decided is committed."""
         self._before = None
+        self._pressing = False
         self._unwritten.clear()
         self._written = dict(self.alerts)
         seen = min(now, self._until or self._last_event_at or now)
@@ -198,7 +205,7 @@ class Decisions:
             examples=self._examples,
         )
 
-    def _decided(self, notices: Sequence[Notice], *, pressing: bool) -> Decided:
+    def _decided(self, notices: Sequence[Notice]) -> Decided:
         return Decided(
             alerts={key: alert for key, alert in self.alerts.items() if self._written.get(key) is not alert},
             gone=[key for key in self._written if key not in self.alerts],
@@ -207,7 +214,7 @@ class Decisions:
             examples=self._examples,
             samples=tuple(self._unwritten),
             until=self._until,
-            pressing=pressing,
+            pressing=self._pressing,
         )
 
 

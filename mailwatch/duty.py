@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mailwatch.causes import Entry
     from mailwatch.decisions import Decided
     from mailwatch.heart import Heart
-    from mailwatch.letters import Row
+    from mailwatch.letters import Kept, Row
     from mailwatch.options import Options
     from mailwatch.outbox import Outbox
     from mailwatch.pulse import Pulse, Seen
@@ -63,7 +63,8 @@ class Duty:
         self._decisions: Decisions | None = None
         self._provisional = False
         self._rations: dict[str, Ration] = {}
-        self._pending: tuple[list[Row], dict[str, Ration]] = ([], {})
+        self._rows: list[Row] = []
+        self._kept: list[Kept] = []
         self._seen: dict[str, Seen] = {}
         self._oldest: tuple[float, float | None] = (0.0, None)
 
@@ -79,6 +80,7 @@ class Duty:
         if before is not None:  # decided while nothing could be read
             self._decisions.alerts.update(before.alerts)
         self._provisional = False
+        self._outbox.wake()  # what an earlier process left could not be read until now, maybe
 
     def alerts(self) -> list[Alert] | None:
         """What is decided now; None before the first look. From any thread."""
@@ -92,28 +94,33 @@ class Duty:
     def anew(self) -> None:
         """The state was damaged and is begun anew."""
         self._decisions = None
+        self._outbox.anew()
 
     def decide(self, delta: Delta, pulse: Pulse, now: float, *, caught_up: bool) -> Decided | None:
         """Decide on what was read and looked at; None when there is nothing new."""
         decisions = self._begun(now)
         decisions.take([*self._taken(), *self._of_itself(pulse, now)])
         decided = decisions.decide(delta, now, caught_up=caught_up, outbox_oldest_at=self._oldest_at(now))
-        rows, rations = ([], self._rations) if decided is None else self._written(decided.notices, decisions)
-        # what could not be committed before is committed with what comes now
-        self._pending = ([*self._pending[0], *rows], rations)
+        if decided is not None:
+            self._rows += self._written(decided.notices, decisions)
+        self._kept = self._outbox.kept()
+        if self._rows or self._kept:
+            # what could not be committed before is committed as soon as that works, whatever else comes
+            return replace(decided or decisions.standing(), pressing=True)
         return decided
 
     def write(self, connection: sqlite3.Connection, decided: Decided, now: float) -> None:
         """Write what was decided, within the transaction that commits what it was decided on."""
-        rows, rations = self._pending
-        ledger.write(connection, decided, rows, rations, now)
+        ledger.add_kept(connection, self._kept)
+        ledger.write(connection, decided, self._rows, self._rations, now)
 
     def settled(self, now: float) -> None:
         """It is committed: people are told."""
-        rows, self._rations = self._pending
-        self._pending = ([], self._rations)
+        told, self._rows = bool(self._rows or self._kept), []
         self._begun(now).settled(now)
-        if rows:
+        self._outbox.committed(self._kept)
+        self._kept = []
+        if told:
             self._outbox.wake()
 
     def take_back(self) -> None:
@@ -124,18 +131,17 @@ class Duty:
     def failed(self, pulse: Pulse, now: float) -> None:
         """Nothing can be committed: what was counted is taken back, what was decided is told from memory."""
         self.take_back()
-        rows, self._rations = self._pending
-        self._pending = ([], self._rations)
-        self._outbox.tell_from_memory(rows, now)
+        self._tell_from_memory(now)
         self.look_from_memory(pulse, now)
 
     def look_from_memory(self, pulse: Pulse, now: float) -> None:
         """Decide without the log, which is not read while nothing can be committed; tell from memory."""
-        decided = self.decide(Delta(), pulse, now, caught_up=True)
-        if decided is not None:
-            rows, self._rations = self._pending
-            self._pending = ([], self._rations)
-            self._outbox.tell_from_memory(rows, now)
+        self.decide(Delta(), pulse, now, caught_up=True)
+        self._tell_from_memory(now)
+
+    def _tell_from_memory(self, now: float) -> None:
+        rows, self._rows = self._rows, []
+        self._outbox.tell_from_memory(rows, now)
 
     def _begun(self, now: float) -> Decisions:
         if self._decisions is None:  # the state could not be read yet
@@ -143,7 +149,7 @@ class Duty:
             self._decisions = Decisions(self._site, self._options, Remembered(), now)
         return self._decisions
 
-    def _written(self, notices: Sequence[Notice], decisions: Decisions) -> tuple[list[Row], dict[str, Ration]]:
+    def _written(self, notices: Sequence[Notice], decisions: Decisions) -> list[Row]:
         for notice in notices:
             about = notice.alert
             log.warning(
@@ -159,7 +165,8 @@ class Duty:
             mask=alerts.mask,
             runbook_url=alerts.runbook_url,
         )
-        return addressed(notices, paper, self._options, self._rations)
+        rows, self._rations = addressed(notices, paper, self._options, self._rations)
+        return rows
 
     def _of_itself(self, pulse: Pulse, now: float) -> list[Probe]:
         """Probes of what mailwatch needs itself, where they have changed."""

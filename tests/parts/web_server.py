@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
 
 @dataclass
@@ -29,6 +30,7 @@ class WebServer:
     body: bytes = b"thanks"
     context: ssl.SSLContext | None = None
     posted: list[Posted] = field(default_factory=list)
+    before_answer: Callable[[], None] | None = None
 
     def __enter__(self) -> Self:
         outer = self
@@ -37,6 +39,8 @@ class WebServer:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 outer.posted.append(Posted(self.path, dict(self.headers), body))
+                if outer.before_answer is not None:
+                    outer.before_answer()
                 self.send_response(outer.status)
                 for name, value in outer.headers.items():
                     self.send_header(name, value)

@@ -96,7 +96,7 @@ class Decisions:
         self._until = remembered.until
         self._last_event_at = remembered.last_event_at
         self._looked_at = 0.0
-        self._unwritten: list[QueueSample] = []
+        self._unwritten: deque[QueueSample] = deque(maxlen=SAMPLES)
         self._before: tuple[Delta, Streaks, float | None] | None = None
 
     @property
@@ -110,10 +110,13 @@ class Decisions:
             if isinstance(result, QueueSample):
                 self._samples.append(result)
                 self._unwritten.append(result)
-            else:
-                self._probes[result.name, result.instance] = result
-        if results:
-            self._looked_at = 0.0
+                self._looked_at = 0.0
+                continue
+            before = self._probes.get((result.name, result.instance))
+            self._probes[result.name, result.instance] = result
+            # what is as it was is no reason to look at all the rules, every two seconds
+            if before is None or (before.success, before.trouble) != (result.success, result.trouble):
+                self._looked_at = 0.0
 
     def decide(
         self, delta: Delta, now: float, *, caught_up: bool, outbox_oldest_at: float | None = None

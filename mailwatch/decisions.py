@@ -98,6 +98,7 @@ class Decisions:
         self._looked_at = 0.0
         self._unwritten: deque[QueueSample] = deque(maxlen=SAMPLES)
         self._before: tuple[Delta, Streaks, float | None] | None = None
+        self._owing = False
 
     @property
     def examples(self) -> Mapping[Subject, str]:
@@ -119,16 +120,22 @@ class Decisions:
                 self._looked_at = 0.0
 
     def decide(
-        self, delta: Delta, now: float, *, caught_up: bool, outbox_oldest_at: float | None = None
+        self,
+        delta: Delta,
+        now: float,
+        *,
+        caught_up: bool,
+        outbox_oldest_at: float | None = None,
+        blind: bool = False,
     ) -> Decided | None:
         """Take in what was read, and decide at each minute of event time up to now, or to the end of what was read.
 
-        None when there is nothing to look at yet.
+        ``blind``: the log is not read now, so nothing ends. None when there is nothing to look at yet, nor to commit.
         """
         self._count(delta)
         end = now if caught_up else min(self._last_event_at or 0.0, now)
         if delta.is_empty() and now - self._looked_at < (LIVELY if self._is_pending() else QUIET):
-            return None
+            return self._decided((), pressing=False) if self._owing else None
         if self._until is None and not caught_up:
             return self._decided((), pressing=False)
         self._looked_at = now
@@ -136,15 +143,20 @@ class Decisions:
         if end < begin and not caught_up:
             return self._decided((), pressing=False)
         signs = {key: sign(alert) for key, alert in self.alerts.items()}
-        course = advance(self.alerts, self._history(outbox_oldest_at).views(begin, end), self._terms(now))
+        course = advance(self.alerts, self._history(outbox_oldest_at).views(begin, end), self._terms(now, blind=blind))
         self.alerts = dict(course.alerts)
         self._until = end
         changed = signs != {key: sign(alert) for key, alert in self.alerts.items()}
         return self._decided(course.notices, pressing=changed or bool(course.notices))
 
+    def owe(self) -> None:
+        """What was decided is in no state: it is to be committed with the next thing, and soon."""
+        self._owing = True
+
     def settled(self, now: float) -> None:
         """What was decided is committed."""
         self._before = None
+        self._owing = False
         self._unwritten.clear()
         seen = min(now, self._until or self._last_event_at or now)
         oldest = int(seen - LOOKED_BACK) // 60
@@ -174,9 +186,9 @@ class Decisions:
     def _is_pending(self) -> bool:
         return any(alert.state == PENDING for alert in self.alerts.values())
 
-    def _terms(self, now: float) -> Terms:
+    def _terms(self, now: float, *, blind: bool) -> Terms:
         page_from = now - WINDOW if self._page_from is None else self._page_from
-        return Terms(options=self._options, page_from=page_from, ahead=self._ahead)
+        return Terms(options=self._options, page_from=page_from, ahead=self._ahead, blind=blind)
 
     def _history(self, outbox_oldest_at: float | None) -> History:
         return History(
@@ -193,6 +205,7 @@ class Decisions:
         )
 
     def _decided(self, notices: Sequence[Notice], *, pressing: bool) -> Decided:
+        self._owing = self._owing or pressing
         return Decided(
             alerts=self.alerts,
             notices=notices,
@@ -200,7 +213,7 @@ class Decisions:
             examples=self._examples,
             samples=tuple(self._unwritten),
             until=self._until,
-            pressing=pressing,
+            pressing=self._owing,
         )
 
 

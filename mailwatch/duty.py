@@ -79,6 +79,8 @@ class Duty:
         if before is not None:  # decided while nothing could be read
             remembered = replace(remembered, alerts={**remembered.alerts, **before.alerts})
         self._decisions = Decisions(self._site, self._options, remembered, now)
+        if before is not None:
+            self._decisions.owe()
         self._provisional = False
 
     def beat(self, pulse: Pulse) -> None:
@@ -89,11 +91,11 @@ class Duty:
         """The state was damaged and is begun anew."""
         self._decisions = None
 
-    def decide(self, delta: Delta, pulse: Pulse, now: float, *, caught_up: bool) -> Decided | None:
-        """Decide on what was read and looked at; None when there is nothing new."""
+    def decide(self, delta: Delta, pulse: Pulse, now: float, *, caught_up: bool, blind: bool = False) -> Decided | None:
+        """Decide on what was read and looked at; None when there is nothing new. ``blind``: the log is not read."""
         decisions = self._begun(now)
         decisions.take([*self._taken(), *self._of_itself(pulse, now)])
-        decided = decisions.decide(delta, now, caught_up=caught_up, outbox_oldest_at=self._oldest_at(now))
+        decided = decisions.decide(delta, now, caught_up=caught_up, outbox_oldest_at=self._oldest_at(now), blind=blind)
         rows, rations = ([], self._rations) if decided is None else self._written(decided.notices, decisions)
         # what could not be committed before is committed with what comes now
         self._pending = ([*self._pending[0], *rows], rations)
@@ -127,7 +129,7 @@ class Duty:
 
     def look_from_memory(self, pulse: Pulse, now: float) -> None:
         """Decide without the log, which is not read while nothing can be committed; tell from memory."""
-        decided = self.decide(Delta(), pulse, now, caught_up=True)
+        decided = self.decide(Delta(), pulse, now, caught_up=True, blind=True)
         if decided is not None:
             rows, self._rations = self._pending
             self._pending = ([], self._rations)

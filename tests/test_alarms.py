@@ -5,20 +5,24 @@ Raised by the default configuration; how long it must be over is shortened, for 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
+import smtplib
 import ssl
 import tempfile
+import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.parts.agent import RunningAgent
 from tests.parts.certificates import Authority
 from tests.parts.channels import NAMES, Channels, Told
+from tests.parts.disk import Disk, small_disk
 from tests.parts.ports import eventually, free_port
 from tests.parts.postfix import PrivatePostfix, Sink, run
 from tests.parts.smtp_server import SmtpServer
@@ -51,15 +55,15 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def started(tmp_path: Path, channels: Channels) -> Iterator[Callable[[PrivatePostfix], RunningAgent]]:
+def started(tmp_path: Path, channels: Channels) -> Iterator[Callable[..., RunningAgent]]:
     """Starts Postfix and the agent beside it."""
     begun: list[PrivatePostfix | RunningAgent] = []
 
-    def start(postfix: PrivatePostfix) -> RunningAgent:
+    def start(postfix: PrivatePostfix, **more: Any) -> RunningAgent:
         begun.append(postfix)
         postfix.start()
         extra = f'[queue]\ninterval = 15\n[postfix]\nconfig_dir = "{postfix.etc}"\n{SOON_OVER}{channels.config}'
-        agent = RunningAgent(tmp_path / "agent", postfix.log, extra=extra)
+        agent = RunningAgent(tmp_path / "agent", postfix.log, extra=extra, **more)
         begun.append(agent)
         agent.start()
         eventually(
@@ -107,7 +111,7 @@ def flows_again(postfix: PrivatePostfix) -> None:
     postfix.wait_until_empty()
 
 
-def test_the_relay_is_dead(folder: Path, channels: Channels, started: Callable[[PrivatePostfix], RunningAgent]) -> None:
+def test_the_relay_is_dead(folder: Path, channels: Channels, started: Callable[..., RunningAgent]) -> None:
     relay = Sink()
     relay.start()
     postfix = PrivatePostfix(folder, relay.port, settings=SELDOM)
@@ -161,7 +165,7 @@ def beside(folder: Path, relay: SmtpServer, authority: Authority) -> PrivatePost
 def test_the_relay_refuses_our_password(
     folder: Path,
     channels: Channels,
-    started: Callable[[PrivatePostfix], RunningAgent],
+    started: Callable[..., RunningAgent],
     relay: SmtpServer,
     authority: Authority,
 ) -> None:
@@ -181,7 +185,7 @@ def test_the_relay_refuses_our_password(
 def test_the_certificate_of_the_relay_is_wrong(
     folder: Path,
     channels: Channels,
-    started: Callable[[PrivatePostfix], RunningAgent],
+    started: Callable[..., RunningAgent],
     relay: SmtpServer,
     authority: Authority,
     tmp_path: Path,
@@ -200,9 +204,7 @@ def test_the_certificate_of_the_relay_is_wrong(
     show(channels)
 
 
-def test_postfix_is_stopped(
-    folder: Path, channels: Channels, started: Callable[[PrivatePostfix], RunningAgent]
-) -> None:
+def test_postfix_is_stopped(folder: Path, channels: Channels, started: Callable[..., RunningAgent]) -> None:
     postfix = PrivatePostfix(folder, free_port(), settings=SELDOM)
     agent = started(postfix)
     postfix.stop()
@@ -213,7 +215,7 @@ def test_postfix_is_stopped(
 
 
 def test_the_queue_manager_is_stopped_by_a_signal(
-    folder: Path, channels: Channels, started: Callable[[PrivatePostfix], RunningAgent]
+    folder: Path, channels: Channels, started: Callable[..., RunningAgent]
 ) -> None:
     postfix = PrivatePostfix(folder, free_port(), settings=SELDOM)
     agent = started(postfix)
@@ -226,6 +228,77 @@ def test_the_queue_manager_is_stopped_by_a_signal(
         os.kill(int(manager), signal.SIGCONT)
     expect_over(channels, agent, "queue_stuck", "queue-stuck")
     show(channels)
+
+
+def on_disk(folder: Path, disk: Disk, relay: Sink) -> PrivatePostfix:
+    """A Postfix with its queue on a disk of its own; its log lies elsewhere, so that all of it can be counted."""
+    (disk.folder / "spool").mkdir(exist_ok=True)
+    return PrivatePostfix(folder, relay.port, settings={"queue_directory": str(disk.folder / "spool"), **SELDOM})
+
+
+@contextlib.contextmanager
+def trying_to_send(postfix: PrivatePostfix, number: int) -> Iterator[None]:
+    """Messages are handed in meanwhile that will hardly be taken: Postfix may keep its clients waiting."""
+
+    def send() -> None:
+        address, away = ("127.0.0.1", postfix.port), (OSError, smtplib.SMTPException)
+        with contextlib.suppress(*away), smtplib.SMTP(*address, timeout=20) as client:
+            client.sendmail("app@test.example", "user@remote.example", "Subject: x\n\nx\n")
+
+    threads = [threading.Thread(target=send) for _ in range(number)]
+    for each in threads:
+        each.start()
+    yield
+    for each in threads:
+        each.join()
+
+
+def counts_all(postfix: PrivatePostfix, agent: RunningAgent) -> None:
+    """Each line of the log is counted once."""
+
+    def lines() -> list[str]:
+        return postfix.log.read_text().splitlines()
+
+    eventually(
+        lambda: agent.value("mailwatch_log_lines_total") == len(lines()), within=20, what="all lines are counted"
+    )
+    sent = sum("status=sent" in line for line in lines())
+    assert agent.value("mailwatch_delivery_attempts_total", status="sent") == sent
+    rejected = sum("NOQUEUE: reject" in line for line in lines())
+    assert agent.value("mailwatch_rejects_total") == rejected
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    made = Sink()
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.mark.parametrize("full_of", ["bytes", "bytes, without a reserve", "inodes"])
+def test_the_disk_of_queue_and_state_is_full(
+    folder: Path, channels: Channels, started: Callable[..., RunningAgent], sink: Sink, full_of: str
+) -> None:
+    with small_disk(folder / "disk") as disk:
+        postfix = on_disk(folder, disk, sink)
+        agent = started(postfix, state_dir=disk.folder / "state")
+        postfix.send(5)
+        postfix.wait_until_empty()
+        if "without" in full_of:
+            (agent.state / "reserve").unlink()
+        full_at = time.time()
+        (disk.fill_inodes if full_of == "inodes" else disk.fill)()
+        with trying_to_send(postfix, 3):
+            expect(channels, agent, "local_fault", "disk-full", full_at)
+        if "without" in full_of:
+            assert agent.value("mailwatch_probe_success", probe="state") == 0
+        disk.free()
+        flows_again(postfix)
+        expect_over(channels, agent, "local_fault", "disk-full")
+        counts_all(postfix, agent)
+        show(channels)
+        print(agent.said)
 
 
 def show(channels: Channels) -> None:

@@ -28,13 +28,15 @@ class Terms:
     """On which terms is told.
 
     ``page_from`` (seconds): what is decided about an earlier instant informs and does not page. ``ahead``: seconds
-    until somebody looks again (an hourly run), 0 for an agent.
+    until somebody looks again (an hourly run), 0 for an agent. ``blind``: the log is not read now, and what it does not
+    say tells nothing.
     """
 
     options: Options
     page_from: float
     silences: Sequence[Silence] = ()
     ahead: float = 0.0
+    blind: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +80,7 @@ def _step(
     for key in sorted(known.keys() | fires.keys()):
         decision = decide(
             known.get(key),
-            fires.get(key) or (_cannot_tell(key, view.now) if key[0] in untold else None),
+            fires.get(key) or (_cannot_tell(key, view.now) if terms.blind or key[0] in untold else None),
             view.now,
             terms.options,
             muted=_muted(key, _grade(known.get(key), fires.get(key)), view, terms, sources),

@@ -34,6 +34,8 @@ WINDOW: Final = 900.0
 """Seconds: what was over before, when an agent comes to it, informs and does not page."""
 LOOKED_BACK: Final = 3 * 3600
 """Seconds of minute buckets that the rules may look at."""
+FAR_BACK: Final = 26 * 3600
+"""Seconds: what is longer ago is in no minute bucket, and nobody's business any more."""
 SAMPLES: Final = 1024
 EXAMPLE: Final = 500
 LIVELY, QUIET = 1.0, 10.0
@@ -117,17 +119,26 @@ class Decisions:
             if isinstance(result, QueueSample):
                 self._samples.append(result)
                 self._unwritten.append(result)
-            else:
-                self._probes[result.name, result.instance] = result
-        if results:
-            self._looked_at = 0.0
+                self._looked_at = 0.0
+                continue
+            before = self._probes.get((result.name, result.instance))
+            self._probes[result.name, result.instance] = result
+            # what is as it was is no reason to look at all the rules, every two seconds
+            if before is None or (before.success, before.trouble) != (result.success, result.trouble):
+                self._looked_at = 0.0
 
     def decide(
-        self, delta: Delta, now: float, *, caught_up: bool, outbox_oldest_at: float | None = None
+        self,
+        delta: Delta,
+        now: float,
+        *,
+        caught_up: bool,
+        outbox_oldest_at: float | None = None,
+        blind: bool = False,
     ) -> Decided | None:
         """Take in what was read, and decide at each minute of event time up to now, or to the end of what was read.
 
-        None when there is nothing to look at yet.
+        ``blind``: the log is not read now, so nothing ends. None when there is nothing to look at yet, nor to commit.
         """
         self._count(delta)
         end = now if caught_up else min(self._last_event_at or 0.0, now)
@@ -136,11 +147,11 @@ class Decisions:
         if self._until is None and not caught_up:
             return self.standing()
         self._looked_at = now
-        begin = end if self._until is None else self._until
+        begin = end if self._until is None else max(self._until, end - FAR_BACK)
         if end < begin and not caught_up:
             return self.standing()
         signs = {key: sign(alert) for key, alert in self.alerts.items()}
-        course = advance(self.alerts, self._history(outbox_oldest_at).views(begin, end), self._terms(now))
+        course = advance(self.alerts, self._history(outbox_oldest_at).views(begin, end), self._terms(now, blind=blind))
         self.alerts = dict(course.alerts)
         self._until = end
         changed = signs != {key: sign(alert) for key, alert in self.alerts.items()}
@@ -150,6 +161,10 @@ class Decisions:
     def standing(self) -> Decided:
         """What is decided already, for a commit that takes it along."""
         return self._decided(())
+
+    def owe(self) -> None:
+        """What was decided is in no state: it is to be committed with the next thing, and soon."""
+        self._pressing = True
 
     def settled(self, now: float) -> None:
         """What was decided is committed."""
@@ -186,9 +201,9 @@ class Decisions:
     def _is_pending(self) -> bool:
         return any(alert.state == PENDING for alert in self.alerts.values())
 
-    def _terms(self, now: float) -> Terms:
+    def _terms(self, now: float, *, blind: bool) -> Terms:
         page_from = now - WINDOW if self._page_from is None else self._page_from
-        return Terms(options=self._options, page_from=page_from, ahead=self._ahead)
+        return Terms(options=self._options, page_from=page_from, ahead=self._ahead, blind=blind)
 
     def _history(self, outbox_oldest_at: float | None) -> History:
         return History(

@@ -9,6 +9,7 @@ Promises
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -79,6 +80,7 @@ class Duty:
         self._decisions = Decisions(self._site, self._options, remembered, now)
         if before is not None:  # decided while nothing could be read
             self._decisions.alerts.update(before.alerts)
+            self._decisions.owe()
         self._provisional = False
         self._outbox.wake()  # what an earlier process left could not be read until now, maybe
 
@@ -96,11 +98,11 @@ class Duty:
         self._decisions = None
         self._outbox.anew()
 
-    def decide(self, delta: Delta, pulse: Pulse, now: float, *, caught_up: bool) -> Decided | None:
-        """Decide on what was read and looked at; None when there is nothing new."""
+    def decide(self, delta: Delta, pulse: Pulse, now: float, *, caught_up: bool, blind: bool = False) -> Decided | None:
+        """Decide on what was read and looked at; None when there is nothing new. ``blind``: the log is not read."""
         decisions = self._begun(now)
         decisions.take([*self._taken(), *self._of_itself(pulse, now)])
-        decided = decisions.decide(delta, now, caught_up=caught_up, outbox_oldest_at=self._oldest_at(now))
+        decided = decisions.decide(delta, now, caught_up=caught_up, outbox_oldest_at=self._oldest_at(now), blind=blind)
         if decided is not None:
             self._rows += self._written(decided.notices, decisions)
         self._kept = self._outbox.kept()
@@ -136,7 +138,7 @@ class Duty:
 
     def look_from_memory(self, pulse: Pulse, now: float) -> None:
         """Decide without the log, which is not read while nothing can be committed; tell from memory."""
-        self.decide(Delta(), pulse, now, caught_up=True)
+        self.decide(Delta(), pulse, now, caught_up=True, blind=True)
         self._tell_from_memory(now)
 
     def _tell_from_memory(self, now: float) -> None:

@@ -78,7 +78,7 @@ class Duty:
             self._rations = {**ledger.read_rations(connection), **self._rations}
         if before is not None:  # decided while nothing could be read
             remembered = replace(remembered, alerts={**remembered.alerts, **before.alerts})
-        self._decisions = Decisions(self._site, self._options, remembered, now)
+        self._decisions = self._made(remembered, now)
         self._provisional = False
 
     def beat(self, pulse: Pulse) -> None:
@@ -136,8 +136,11 @@ class Duty:
     def _begun(self, now: float) -> Decisions:
         if self._decisions is None:  # the state could not be read yet
             self._provisional = True
-            self._decisions = Decisions(self._site, self._options, Remembered(), now)
+            self._decisions = self._made(Remembered(), now)
         return self._decisions
+
+    def _made(self, remembered: Remembered, now: float) -> Decisions:
+        return Decisions(self._site, self._options, remembered, now)
 
     def _written(self, notices: Sequence[Notice], decisions: Decisions) -> tuple[list[Row], dict[str, Ration]]:
         for notice in notices:
@@ -146,8 +149,11 @@ class Duty:
                 "alert %s rule=%s cause=%s scope=%s severity=%s because=%s",
                 notice.kind, about.rule, about.cause, about.scope, about.severity, notice.reason,
             )  # fmt: skip
+        return self._addressed(notices, self._paper(decisions))
+
+    def _paper(self, decisions: Decisions) -> Stationery:
         alerts = self._options.alerts
-        paper = Stationery(
+        return Stationery(
             host=self._site.host,
             catalogue=self._catalogue,
             examples=decisions.examples,
@@ -155,6 +161,8 @@ class Duty:
             mask=alerts.mask,
             runbook_url=alerts.runbook_url,
         )
+
+    def _addressed(self, notices: Sequence[Notice], paper: Stationery) -> tuple[list[Row], dict[str, Ration]]:
         return addressed(notices, paper, self._options, self._rations)
 
     def _of_itself(self, pulse: Pulse, now: float) -> list[Probe]:

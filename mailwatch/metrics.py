@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import choose_encoder, generate_latest
 
 from mailwatch import __version__
 from mailwatch.counters import COUNTERS
@@ -100,7 +100,7 @@ class StateCollector:
         self,
         state_dir: Callable[[], Path],
         pulse: Pulse,
-        refusals: Refusals,
+        refusals: Refusals | None,
         probed: Callable[[], Iterable[Latest]] = tuple,
     ) -> None:
         self._state_dir = state_dir
@@ -117,7 +117,8 @@ class StateCollector:
         latest = list(self._probed())
         yield from gauges(snapshot, self._pulse, latest)
         yield from families(latest)
-        yield from refused(self._refusals)
+        if self._refusals is not None:
+            yield from refused(self._refusals)
 
 
 def refused(refusals: Refusals) -> Iterator[Metric]:
@@ -138,6 +139,13 @@ def registry(
     made.register(StateCollector(state_dir, pulse, refusals, probed))
     ProcessCollector(registry=made)
     return made
+
+
+def page(state_dir: Path, pulse: Pulse, probed: Iterable[Latest]) -> bytes:
+    """What an hourly run leaves behind, as text: it has no clients, and its process is over when this is read."""
+    made = CollectorRegistry()
+    made.register(StateCollector(lambda: state_dir, pulse, None, lambda: probed))
+    return generate_latest(made)
 
 
 def encoding(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:

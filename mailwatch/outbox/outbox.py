@@ -65,5 +65,20 @@ class Outbox:
             time.sleep(0.05)
         return rows.pending(self._folder) or 0
 
+    def finish(self, seconds: float) -> int:
+        """Wait until nothing waits any more, so long at most, over tries that fail; how many wait then."""
+        end = time.monotonic() + seconds
+        while (left := self._left()) and time.monotonic() < end:
+            time.sleep(0.05)
+        return left
+
+    def _left(self) -> int:
+        workers = self._workers.values()
+        return (
+            rows.left(self._folder, self._workers)
+            + sum(each.unremembered for each in workers)
+            - sum(each.unmarked for each in workers)
+        )
+
     def _hand_on(self, channel: str, _notification: Notification) -> None:
         self._workers[channel].wake()

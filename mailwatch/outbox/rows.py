@@ -153,6 +153,24 @@ def pending(folder: Path) -> int | None:
     return None if found is None else int(found)
 
 
+def left(folder: Path, channels: Collection[str]) -> int:
+    """How many notifications wait for these channels."""
+    question = (
+        "SELECT count(*) FROM outbox WHERE due_at IS NOT NULL AND channel IN (SELECT value FROM json_each(:channels))"
+    )
+    return int(_one(folder, question, channels=json.dumps([*channels])) or 0)
+
+
+def free(folder: Path) -> None:
+    """End every lease: to be called by who holds the lock of this state, before anything is taken.
+
+    Raises StateUnwritable, StateDamaged.
+    """
+    if _one(folder, "SELECT 1 FROM outbox WHERE leased_until IS NOT NULL LIMIT 1"):
+        with writing(folder) as connection:
+            connection.execute("UPDATE outbox SET leased_until = NULL")
+
+
 def told_of(folder: Path, channel: str) -> list[Notification]:
     """What a channel was told of that is not over, as far as it is remembered: the last notification of each topic."""
     last: dict[str, Notification] = {}

@@ -56,7 +56,7 @@ class Worker:
         self._others = others
         self._hand_on = hand_on
         self._wake = threading.Condition()
-        self._woken = self._stopping = False
+        self._woken = self._stopping = self._telling = False
         self._memory: deque[tuple[float, Taken]] = deque(maxlen=IN_MEMORY)
         self._at: dict[str, float] = {}
         self._unmarked: dict[int, Outcome] = {}
@@ -84,6 +84,17 @@ class Worker:
         with self._wake:
             self._woken = True
             self._wake.notify()
+
+    @property
+    def unremembered(self) -> int:
+        """How many notifications that no row remembers are not told yet."""
+        with self._wake:
+            return len(self._memory) + self._telling
+
+    @property
+    def unmarked(self) -> int:
+        """How many were told, and could not be marked."""
+        return len(self._unmarked)
 
     def tell_from_memory(self, notification: Notification, now: float) -> None:
         """Tell what no row remembers, at most once an hour for each key."""
@@ -125,6 +136,7 @@ class Worker:
         again_at = None if outcome.sent else self._again_at(taken, outcome, now)
         if taken.number is None:
             self._settle_in_memory(taken, again_at)
+            self._telling = False
         else:
             self._settle(taken, outcome, now, again_at)
         return True
@@ -134,6 +146,7 @@ class Worker:
             for each in self._memory:
                 if each[0] <= time.time():
                     self._memory.remove(each)
+                    self._telling = True
                     return each[1]
         return None
 

@@ -45,9 +45,10 @@ def pushed(cron: CronOptions, host: str, content: bytes) -> str | None:
         way = Way(address="", ca_file=None, deadline=time.monotonic() + SECONDS)
         post(place(gateway.url.reveal(), host), content, {"Content-Type": TYPE}, way, method="PUT")
     except SendFailed as error:
-        return line(masked(f"the Pushgateway does not take the metrics: {error}", gateway))
+        return line(f"the Pushgateway does not take the metrics: {masked(str(error), gateway)}")
     except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on
-        return line(masked(f"the Pushgateway does not take the metrics: {type(error).__name__}: {error}", gateway))
+        said = masked(f"{type(error).__name__}: {error}", gateway)
+        return line(f"the Pushgateway does not take the metrics: {said}")
     return None
 
 

@@ -92,7 +92,7 @@ class Report:
         yield from (shortened(on_one_line(each), LONGEST) for each in (*self.unseen, *self.complaints))
         if self.waiting:
             yield f"{self.waiting} notification{'s'[: self.waiting != 1]} not taken yet: mailwatch test-alert"
-        if not told and not self.unseen and not self.first:
+        if self.code == OK and not told and not self.first:
             yield "nothing is wrong" + (f" since {self._clock(self.since)}" if self.since is not None else "")
         yield f"{self.lines} line{'s'[: self.lines != 1]} read"
 

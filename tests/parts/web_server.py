@@ -29,6 +29,8 @@ class WebServer:
     body: bytes = b"thanks"
     context: ssl.SSLContext | None = None
     posted: list[Posted] = field(default_factory=list)
+    release: threading.Event | None = None
+    """Where there is one, the first request is answered when it is set."""
 
     def __enter__(self) -> Self:
         outer = self
@@ -37,6 +39,8 @@ class WebServer:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 outer.posted.append(Posted(self.path, dict(self.headers), body))
+                if outer.release is not None and len(outer.posted) == 1:
+                    outer.release.wait(60)
                 self.send_response(outer.status)
                 for name, value in outer.headers.items():
                     self.send_header(name, value)

@@ -78,6 +78,8 @@ class Agent:
         self._troubled_since: float | None = None
         self._behind = False
         self._stopping = False
+        self.open_store: Callable[[Path, float], Store] = Store.open
+        """How the state is opened: a run that cannot write it works on a copy."""
         self.ended = False
         """Whether the source has come to its end, and all of it is committed."""
 
@@ -147,7 +149,7 @@ class Agent:
             )
             self.close()
         if self._store is None:
-            self._store = Store.open(self._state_dir, time.time())
+            self._store = self.open_store(self._state_dir, time.time())
             if self._store.damaged is not None:
                 log.error("the state was damaged: kept as %s, begun anew at the end of the log", self._store.damaged)
         self._duty.begin(self._store, time.time())

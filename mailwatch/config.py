@@ -17,7 +17,9 @@ from mailwatch.channels import kinds
 from mailwatch.options import DEFAULT_CONFIG, ChannelOptions, Options, Secret, parse_address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from mailwatch.options import CronOptions
 
 LARGEST: Final = 1 << 20
 WORDS: Final[dict[type, str]] = {
@@ -144,6 +146,7 @@ def read(text: str, path: Path | None) -> tuple[Options, list[str]]:
     CHECKS: tuple[Callable[[Options], str | None], ...] = (_listen, _one_log, _thresholds)  # noqa: N806
     reader.mistakes += [mistake for mistake in (check(options) for check in CHECKS) if mistake]
     reader.mistakes += [f"deadman.{mistake}" for mistake in kinds.of_deadman(options.deadman)]
+    reader.mistakes += [f"cron.{mistake}" for mistake in _cron(options.cron)]
     return replace(options, channel=_right_channels(options, reader.mistakes)), reader.mistakes
 
 
@@ -172,6 +175,15 @@ def _one_log(options: Options) -> str | None:
     if options.log.source == "journal" and options.log.path is not None:
         return 'log.path: not read while log.source is "journal": remove one of the two'
     return None
+
+
+def _cron(cron: CronOptions) -> Iterator[str]:
+    if cron.textfile is not None and cron.textfile.suffix != ".prom":
+        yield f"textfile: expected a name that ends with .prom, found {cron.textfile.name!r}: others are not read"
+    if cron.pushgateway is not None and cron.pushgateway_file is not None:
+        yield "pushgateway: there is pushgateway_file, too: leave one of them out"
+    elif cron.pushgateway is not None:
+        yield from kinds.of_url("pushgateway", cron.pushgateway)
 
 
 def _thresholds(options: Options) -> str | None:

@@ -102,6 +102,33 @@ def connect(path: Path, now: float) -> sqlite3.Connection:
     return connection
 
 
+def copied(path: Path, now: float) -> sqlite3.Connection:
+    """A copy in memory of what can be read of the database at ``path``; where that is nothing, one that begins now.
+
+    Raises StateNewer, StateNotOurs.
+    """
+    # on a disk that takes no index of the write-ahead log, what stands in the file itself is better than nothing
+    for how in ("mode=ro", "mode=ro&immutable=1"):
+        made = sqlite3.connect(":memory:", isolation_level=None, cached_statements=64)
+        try:
+            with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?{how}", uri=True)) as source:
+                source.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+                source.backup(made)
+            if made.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok":
+                refuse_foreign(path, made)
+                migrate(made, begun_anew_at=None)
+                return made
+        except sqlite3.Error:
+            pass
+        except BaseException:
+            made.close()
+            raise
+        made.close()
+    made = sqlite3.connect(":memory:", isolation_level=None, cached_statements=64)
+    migrate(made, begun_anew_at=now)
+    return made
+
+
 def refuse_unusable(folder: Path) -> None:
     """Raise StateNewer or StateNotOurs where the state is not ours to write; any other trouble is for later."""
     path = folder / NAME

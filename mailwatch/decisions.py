@@ -151,7 +151,8 @@ class Decisions:
         if end < begin and not caught_up:
             return self.standing()
         signs = {key: sign(alert) for key, alert in self.alerts.items()}
-        course = advance(self.alerts, self._history(outbox_oldest_at).views(begin, end), self._terms(now, blind=blind))
+        terms = self._terms(now, ahead=self._ahead if caught_up else 0.0, blind=blind)
+        course = advance(self.alerts, self._history(outbox_oldest_at).views(begin, end), terms)
         self.alerts = dict(course.alerts)
         self._until = end
         changed = signs != {key: sign(alert) for key, alert in self.alerts.items()}
@@ -165,6 +166,20 @@ class Decisions:
     def owe(self) -> None:
         """What was decided is in no state: it is to be committed with the next thing, and soon."""
         self._pressing = True
+
+    def count(self, delta: Delta) -> Decided:
+        """Take in what was read, and decide nothing yet: a later ``decide`` looks at all of it."""
+        self._count(delta)
+        return self.standing()
+
+    def look_again(self) -> None:
+        """Have the next ``decide`` look, though nothing is new."""
+        self._looked_at = 0.0
+
+    @property
+    def undecided(self) -> float:
+        """Seconds of event time that were read and not decided on."""
+        return 0.0 if self._until is None else max(0.0, (self._last_event_at or 0.0) - self._until)
 
     def settled(self, now: float) -> None:
         """What was decided is committed."""
@@ -201,9 +216,9 @@ class Decisions:
     def _is_pending(self) -> bool:
         return any(alert.state == PENDING for alert in self.alerts.values())
 
-    def _terms(self, now: float, *, blind: bool) -> Terms:
+    def _terms(self, now: float, *, ahead: float, blind: bool) -> Terms:
         page_from = now - WINDOW if self._page_from is None else self._page_from
-        return Terms(options=self._options, page_from=page_from, ahead=self._ahead, blind=blind)
+        return Terms(options=self._options, page_from=page_from, ahead=ahead, blind=blind)
 
     def _history(self, outbox_oldest_at: float | None) -> History:
         return History(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from mailwatch.alert import GRADES
 from mailwatch.headline import headline
 from mailwatch.letter import HOST, SUBJECT, Row, advice_on, clock, html, on_line, plain, rows_of, runbook, subject_of
-from mailwatch.notification import Notification
+from mailwatch.notification import RANKS, Notification
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,8 @@ def digest(notices: Sequence[Notice], paper: Stationery) -> Notification | None:
         rule=worst.alert.rule,
         cause=worst.alert.cause,
         scope=worst.alert.scope,
-        severity=worst.severity,
+        # what is over may have been worse than what still is
+        severity=max((notice.severity for notice in told), key=RANKS.__getitem__),
         host=paper.host,
         subject=subject,
         text=plain(subject, rows),

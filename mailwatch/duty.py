@@ -77,7 +77,7 @@ class Duty:
         with store.reading() as connection:
             remembered = ledger.read(connection, now)
             self._rations = {**ledger.read_rations(connection), **self._rations}
-        self._decisions = Decisions(self._site, self._options, remembered, now)
+        self._decisions = self._made(remembered, now)
         if before is not None:  # decided while nothing could be read
             self._decisions.alerts.update(before.alerts)
             self._decisions.owe()
@@ -148,8 +148,11 @@ class Duty:
     def _begun(self, now: float) -> Decisions:
         if self._decisions is None:  # the state could not be read yet
             self._provisional = True
-            self._decisions = Decisions(self._site, self._options, Remembered(), now)
+            self._decisions = self._made(Remembered(), now)
         return self._decisions
+
+    def _made(self, remembered: Remembered, now: float) -> Decisions:
+        return Decisions(self._site, self._options, remembered, now)
 
     def _written(self, notices: Sequence[Notice], decisions: Decisions) -> list[Row]:
         for notice in notices:
@@ -158,8 +161,11 @@ class Duty:
                 "alert %s rule=%s cause=%s scope=%s severity=%s because=%s",
                 notice.kind, about.rule, about.cause, about.scope, about.severity, notice.reason,
             )  # fmt: skip
+        return self._addressed(notices, self._paper(decisions))
+
+    def _paper(self, decisions: Decisions) -> Stationery:
         alerts = self._options.alerts
-        paper = Stationery(
+        return Stationery(
             host=self._site.host,
             catalogue=self._catalogue,
             examples=decisions.examples,
@@ -167,6 +173,8 @@ class Duty:
             mask=alerts.mask,
             runbook_url=alerts.runbook_url,
         )
+
+    def _addressed(self, notices: Sequence[Notice], paper: Stationery) -> list[Row]:
         rows, self._rations = addressed(notices, paper, self._options, self._rations)
         return rows
 

@@ -7,11 +7,12 @@ unknown. Every series that can appear is there at zero from the start.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import choose_encoder, generate_latest
 
 from mailwatch import __version__
 from mailwatch.alerted import firing, outbox
@@ -115,10 +116,20 @@ class Shown(Protocol):
         """What is decided now; None before the first look."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snap:
+    """What a page is about that is made once."""
+
+    state_dir: Path
+    channels: Sequence[str]
+    probed: Callable[[], Iterable[Latest]]
+    alerts: Callable[[], Iterable[Alert] | None]
+
+
 class StateCollector:
     """Reads the state at each scrape, beside the writer."""
 
-    def __init__(self, shown: Shown, pulse: Pulse, refusals: Refusals) -> None:
+    def __init__(self, shown: Shown, pulse: Pulse, refusals: Refusals | None) -> None:
         self._shown = shown
         self._pulse = pulse
         self._refusals = refusals
@@ -134,7 +145,8 @@ class StateCollector:
         yield from firing(self._shown.alerts())
         yield from gauges(snapshot, self._pulse, latest)
         yield from families(latest)
-        yield from refused(self._refusals)
+        if self._refusals is not None:
+            yield from refused(self._refusals)
 
 
 def refused(refusals: Refusals) -> Iterator[Metric]:
@@ -153,6 +165,13 @@ def registry(shown: Shown, pulse: Pulse, refusals: Refusals) -> CollectorRegistr
     made.register(StateCollector(shown, pulse, refusals))
     ProcessCollector(registry=made)
     return made
+
+
+def page(shown: Shown, pulse: Pulse) -> bytes:
+    """What an hourly run leaves behind, as text: it has no clients, and its process is over when this is read."""
+    made = CollectorRegistry()
+    made.register(StateCollector(shown, pulse, None))
+    return generate_latest(made)
 
 
 def encoding(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:

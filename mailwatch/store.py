@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from mailwatch.database import NAME, StateDamaged, connect, identity, keep_aside, read_only, told_plainly
+from mailwatch.database import NAME, StateDamaged, connect, copied, identity, keep_aside, read_only, told_plainly
 from mailwatch.delays import histogram
 from mailwatch.tally import SENT, UNTOLD, Fate, Sample, touched
 
@@ -87,6 +87,12 @@ class Store:
         except StateDamaged:
             damaged = keep_aside(path, now)
             return cls(path, connect(path, now), damaged)
+
+    @classmethod
+    def in_memory(cls, folder: Path, now: float) -> Store:
+        """A copy in memory of the state in ``folder``, for where that cannot be written: nothing of it stays."""
+        path = folder / NAME
+        return cls(path, copied(path, now), None)
 
     def set_aside(self, now: float) -> Path:
         """Close a state that turned out to be damaged in use, and keep it aside; the next ``open`` begins anew."""

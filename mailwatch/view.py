@@ -98,11 +98,15 @@ def _less(total: Counter[Series], counted: Mapping[Series, int]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """What is known of this host beforehand; ``severities`` is the catalogue's, by cause."""
+    """What is known of this host beforehand; ``severities`` is the catalogue's, by cause.
+
+    ``looked_at``: whether the queue and Postfix are looked at, or only the log is read.
+    """
 
     host: str
     severities: Mapping[str, str]
     relay: str | None = None
+    looked_at: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

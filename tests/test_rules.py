@@ -75,7 +75,7 @@ def history(
 ) -> History:
     counted = {MINUTE - ago: Counter(bucket) for ago, bucket in (minutes or {}).items()}
     known = {"started_at": 0.0, "last_event_at": NOW - 1, **more}
-    return History(site=SITE, sums=Sums(counted), samples=samples, probes=probes, **known)  # type: ignore[arg-type]
+    return History(sums=Sums(counted), samples=samples, probes=probes, **{"site": SITE, **known})  # type: ignore[arg-type]
 
 
 def said(found: History, now: float = NOW) -> list[str]:
@@ -169,6 +169,8 @@ CASES: dict[str, tuple[History, list[str]]] = {
     "the log cannot be read": (history(probes=(UP, probe("log", False, "permission denied"))), ["own_health log-unreadable raise page"]),
     "the state cannot be written": (history(probes=(UP, probe("state", False, "disk full"))), ["own_health state-unwritable raise page"]),
     "a notification waits for long": (history(outbox_oldest_at=NOW - 1000), ["own_health outbox-old raise warn"]),
+    "nobody looks at the queue, for that was said": (
+        history(samples=(), probes=(), site=replace(SITE, looked_at=False)), ["postfix_down * unknown info"]),
     "of the time before its start it says nothing of itself": (history(probes=(UP, probe("log", False)), started_at=NOW + 60), ["own_health * unknown info"]),
 }  # fmt: skip
 

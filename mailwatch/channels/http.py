@@ -67,8 +67,8 @@ class Connection(http.client.HTTPConnection):
             return b""
 
 
-def post(url: str, body: bytes, headers: dict[str, str], way: Way) -> Receipt:
-    """Post a body to a URL; what was answered. Raises SendFailed."""
+def post(url: str, body: bytes, headers: dict[str, str], way: Way, method: str = "POST") -> Receipt:
+    """Post a body to a URL, or put it there; what was answered. Raises SendFailed."""
     parts = urlsplit(url)
     sent = {
         "User-Agent": f"mailwatch/{__version__}",
@@ -80,7 +80,7 @@ def post(url: str, body: bytes, headers: dict[str, str], way: Way) -> Receipt:
     where = shown(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
     connection = Connection(parts, way)
     try:
-        connection.request("POST", target(parts), body, sent)
+        connection.request(method, target(parts), body, sent)
         answer = connection.getresponse()
         said = connection.piece(answer)
     except TimeoutError as error:

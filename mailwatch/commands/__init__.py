@@ -18,6 +18,7 @@ click.UsageError.exit_code = UNKNOWN
 
 COMMANDS: Final = {
     "run": "mailwatch.commands.run",
+    "cron": "mailwatch.commands.cron",
     "check-config": "mailwatch.commands.check_config",
     "notify": "mailwatch.commands.notify",
     "test-alert": "mailwatch.commands.test_alert",

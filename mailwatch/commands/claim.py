@@ -160,6 +160,13 @@ def listen(address: Address, previous: Address | None) -> socket.socket:
 
 
 def postfix_and_log(options: Options, previous: Claim | None) -> tuple[Postfix | None, Log]:
+    """What Postfix says of itself, and the log to read, which is readable. Raises Failure."""
+    postfix, log = postfix_and_its_log(options, previous)
+    refuse_unreadable(log)
+    return postfix, log
+
+
+def postfix_and_its_log(options: Options, previous: Claim | None) -> tuple[Postfix | None, Log]:
     """What Postfix says of itself, and the log to read; what was known before holds while postconf fails.
 
     Raises Failure.
@@ -178,7 +185,6 @@ def postfix_and_log(options: Options, previous: Claim | None) -> tuple[Postfix |
             raise Failure(msg, IN_THE_WAY) from error
         log = found
         logger.warning("%s: watching %s, without the syslog_name that Postfix may have", error, log)
-    refuse_unreadable(log)
     return postfix, log
 
 

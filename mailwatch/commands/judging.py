@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import suppress
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.causes import NEAR, Judge, Rule, RuleError, own_rules, read_rules
 from mailwatch.commands.routes import relays_of
+from mailwatch.view import Site
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from mailwatch.causes import Network
+    from mailwatch.causes import Entry, Network
     from mailwatch.discovery import Postfix
     from mailwatch.options import Options
 
 LARGEST: Final = 1 << 20
+
+
+def site_of(options: Options, postfix: Postfix | None, entries: Mapping[str, Entry]) -> Site:
+    """What the rules know of this host beforehand."""
+    return Site(
+        host=(postfix.hostname if postfix is not None else "") or socket.gethostname(),
+        severities={cause: entry.severity for cause, entry in entries.items()},
+        relay=(postfix.relayhost if postfix is not None else "") or None,
+        looked_at=bool(options.queue.interval),
+    )
 
 
 def judge_of(options: Options, postfix: Postfix | None, *, look_up: bool = False) -> tuple[Judge, list[str]]:

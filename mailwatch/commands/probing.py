@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from mailwatch.probes import Job
 
 
-def probes_of(options: Options, judge: Judge | None = None) -> Probes:
+def probes_of(options: Options, judge: Judge | None = None, begun: float | None = None) -> Probes:
     """What is to be looked at with these options; Postfix is asked when they are started, not before.
 
-    A ``judge`` that there is already saves the memory of another one.
+    A ``judge`` that there is already saves the memory of another one. ``begun``: since when the log is read, now by
+    default.
     """
-    begun = time.time()
+    since = time.time() if begun is None else begun
 
     def make(stopped: Callable[[], bool]) -> Sequence[Job]:
         if not options.queue.interval:
@@ -40,7 +41,7 @@ def probes_of(options: Options, judge: Judge | None = None) -> Probes:
             interval=options.queue.interval,
             box=options.queue.time_box,
             judge=cause_of_delay(chosen),
-            newest_line=lambda: newest_line(options.state_dir, begun),
+            newest_line=lambda: newest_line(options.state_dir, since),
             stopped=stopped,
         )
 

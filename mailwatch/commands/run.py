@@ -7,7 +7,6 @@ import logging
 import os
 import resource
 import signal
-import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from mailwatch.agent import Agent
 from mailwatch.causes import catalogue
 from mailwatch.commands.claim import Claim, claim, refuse_unusable_input
 from mailwatch.commands.failure import BAD_CONFIG, Failure
-from mailwatch.commands.judging import judge_of
+from mailwatch.commands.judging import judge_of, site_of
 from mailwatch.commands.probing import probes_of
 from mailwatch.commands.ties import warn_of_ties
 from mailwatch.config import ConfigError, load
@@ -33,7 +32,6 @@ from mailwatch.parsers import PARSERS
 from mailwatch.pulse import Pulse
 from mailwatch.refusals import Refusals
 from mailwatch.tally import PASSED
-from mailwatch.view import Site
 from mailwatch.watchdog import Watchdog
 from mailwatch.web.access import Access
 from mailwatch.web.pages import Subject, application
@@ -76,12 +74,8 @@ class Watch:
         )
 
     def _on_duty(self) -> Duty:
-        entries, postfix = catalogue(), self._claimed.postfix
-        site = Site(
-            host=(postfix.hostname if postfix is not None else "") or socket.gethostname(),
-            severities={cause: entry.severity for cause, entry in entries.items()},
-            relay=(postfix.relayhost if postfix is not None else "") or None,
-        )
+        entries = catalogue()
+        site = site_of(self._claimed.options, self._claimed.postfix, entries)
         return Duty(self._claimed.options, entries, self._outbox, self.probes.taken, self._heart, site)
 
     def run(self) -> None:

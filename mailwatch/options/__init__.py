@@ -39,6 +39,7 @@ __all__ = [
     "CausesOptions",
     "ChannelOptions",
     "ClientsRefused",
+    "CronOptions",
     "DeadmanOptions",
     "DeferredShare",
     "LocalFault",
@@ -113,6 +114,22 @@ class QueueOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CronOptions:
+    """The hourly run, ``mailwatch cron``."""
+
+    interval: int = field(
+        default=3600,
+        metadata=about("seconds until the next run: a page does not wait for that", bounds=(60, 7 * 86400)),
+    )
+    patience: int = field(
+        default=60, metadata=about("seconds that the end waits for channels that do not answer", bounds=(0, 3600))
+    )
+    textfile: Path | None = field(default=None, metadata=about("a file for node_exporter's textfile collector"))
+    pushgateway: Secret | None = field(default=None, metadata=about("URL of a Pushgateway of Prometheus"))
+    pushgateway_file: Path | None = field(default=None, metadata=about("a file that holds pushgateway"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """Everything that can be configured."""
 
@@ -127,6 +144,7 @@ class Options:
     postfix: PostfixOptions = field(default_factory=PostfixOptions)
     causes: CausesOptions = field(default_factory=CausesOptions)
     queue: QueueOptions = field(default_factory=QueueOptions)
+    cron: CronOptions = field(default_factory=CronOptions)
     channel: tuple[ChannelOptions, ...] = field(default=(), metadata=about("how people are told"))
     deadman: DeadmanOptions = field(default_factory=DeadmanOptions)
     alerts: AlertsOptions = field(default_factory=AlertsOptions)

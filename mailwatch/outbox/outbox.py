@@ -86,6 +86,18 @@ class Outbox:
             time.sleep(0.05)
         return rows.pending(self._folder) or 0
 
+    def finish(self, seconds: float) -> int:
+        """Wait until nothing waits any more, so long at most, over tries that fail; how many wait then."""
+        end = time.monotonic() + seconds
+        while (left := self._left()) and time.monotonic() < end:
+            time.sleep(0.05)
+        return left
+
+    def _left(self) -> int:
+        memories = [worker.memory for worker in self._workers.values()]
+        alone = sum(each.ended_at is None for memory in memories for each in memory.kept())
+        return rows.left(self._folder, self._workers) + alone - sum(len(memory.unmarked()) for memory in memories)
+
     def _adopt(self) -> None:
         """Once, as soon as that can be written: what waits for channels that are no more goes to others."""
         if self._adopted:

@@ -219,6 +219,14 @@ def pending(folder: Path) -> int | None:
     return None if found is None else int(found)
 
 
+def left(folder: Path, channels: Collection[str]) -> int:
+    """How many notifications wait for these channels."""
+    question = (
+        "SELECT count(*) FROM outbox WHERE due_at IS NOT NULL AND channel IN (SELECT value FROM json_each(:channels))"
+    )
+    return int(_one(folder, question, channels=json.dumps([*channels])) or 0)
+
+
 def told_of(folder: Path, channel: str) -> list[Notification]:
     """What a channel is to know of that is not over, as far as it is remembered: the last of each topic."""
     try:

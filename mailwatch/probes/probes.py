@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 KEPT: Final = 1024
 READY_AGAIN: Final = 30.0
+ONCE: Final = 0.02
+"""Seconds between looks at who has not answered yet."""
 ENDS_WITHIN: Final = 2.0
 
 log = logging.getLogger(__name__)
@@ -53,6 +55,12 @@ class Probes:
     def start(self) -> None:
         """Begin to look."""
         self._thread.start()
+
+    def look_once(self) -> None:
+        """Look at everything one time, instead of ``start``; back when all have answered, or had their time."""
+        trouble = self._attempt(self._look_once)
+        if trouble is not None:
+            self.hand_over(Probe(name=postfix_up.NAME, at=time.time(), success=None, trouble=trouble))
 
     def stop(self) -> None:
         """End; a look that hangs is left behind."""
@@ -90,24 +98,36 @@ class Probes:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            try:
-                jobs = self._make(self._stopping.is_set)
-                with self._lock:  # what stood for all instances
-                    self._latest.pop((postfix_up.NAME, ""), None)
-                self._look_after(jobs)
-            except Unready as error:
-                trouble = str(error)
-            except Exception as error:  # what is known must not stay on the page as if it were looked at
-                log.exception("a bug in the probes")
-                trouble = f"a bug in mailwatch: {type(error).__name__}"
-            else:
+            trouble = self._attempt(self._look_after)
+            if trouble is None:
                 return
-            with self._lock:
+            with self._lock:  # what is known must not stay on the page as if it were looked at
                 self._latest.clear()
             self.hand_over(Probe(name=postfix_up.NAME, at=time.time(), success=None, trouble=trouble))
             for worker in self._workers:
                 worker.stop()
             self._stopping.wait(READY_AGAIN)
+
+    def _attempt(self, look: Callable[[Sequence[Job]], None]) -> str | None:
+        """Do what there is to do in this way; why that cannot be told."""
+        try:
+            jobs = self._make(self._stopping.is_set)
+            with self._lock:  # what stood for all instances
+                self._latest.pop((postfix_up.NAME, ""), None)
+            look(jobs)
+        except Unready as error:
+            return str(error)
+        except Exception as error:
+            log.exception("a bug in the probes")
+            return f"a bug in mailwatch: {type(error).__name__}"
+        return None
+
+    def _look_once(self, jobs: Sequence[Job]) -> None:
+        self._workers = [Worker(job, self.hand_over) for job in jobs]
+        for worker in self._workers:
+            worker.ask()
+        while any(worker.look_at_clock() is not None for worker in self._workers):
+            self._stopping.wait(ONCE)
 
     def _look_after(self, jobs: Sequence[Job]) -> None:
         self._workers = [Worker(job, self.hand_over) for job in jobs]

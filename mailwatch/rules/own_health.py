@@ -64,7 +64,9 @@ def _firing(options: OwnHealth, cause: str, probes: list[Probe], grade: tuple[st
 
 
 def _blind(view: View, options: OwnHealth) -> list[Firing]:
-    """Nobody knows whether Postfix runs: there is no sample of the queue, or it says so."""
+    """Nobody knows whether Postfix runs: there is no sample of the queue, or it says so; unless nobody wants to."""
+    if not view.history.site.looked_at:
+        return []
     newest = seen(view)
     if newest and all(each.up is not None for each in newest.values()):
         return []

@@ -31,6 +31,8 @@ class WebServer:
     context: ssl.SSLContext | None = None
     posted: list[Posted] = field(default_factory=list)
     before_answer: Callable[[], None] | None = None
+    release: threading.Event | None = None
+    """Where there is one, the first request is answered when it is set."""
 
     def __enter__(self) -> Self:
         outer = self
@@ -41,6 +43,8 @@ class WebServer:
                 outer.posted.append(Posted(self.path, dict(self.headers), body))
                 if outer.before_answer is not None:
                     outer.before_answer()
+                if outer.release is not None and len(outer.posted) == 1:
+                    outer.release.wait(60)
                 self.send_response(outer.status)
                 for name, value in outer.headers.items():
                     self.send_header(name, value)

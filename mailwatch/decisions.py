@@ -35,7 +35,7 @@ WINDOW: Final = 900.0
 LOOKED_BACK: Final = 3 * 3600
 """Seconds of minute buckets that the rules may look at."""
 FAR_BACK: Final = 26 * 3600
-"""Seconds: what is longer ago is in no minute bucket, and nobody's business any more."""
+"""Seconds: of what is longer ago there is nothing to see but what is read just now."""
 SAMPLES: Final = 1024
 EXAMPLE: Final = 500
 LIVELY, QUIET = 1.0, 10.0
@@ -147,7 +147,7 @@ class Decisions:
         if self._until is None and not caught_up:
             return self.standing()
         self._looked_at = now
-        begin = end if self._until is None else max(self._until, end - FAR_BACK)
+        begin = self._begin(end)
         if end < begin and not caught_up:
             return self.standing()
         signs = {key: sign(alert) for key, alert in self.alerts.items()}
@@ -158,6 +158,14 @@ class Decisions:
         changed = signs != {key: sign(alert) for key, alert in self.alerts.items()}
         self._pressing = self._pressing or changed or bool(course.notices)
         return self._decided(course.notices)
+
+    def _begin(self, end: float) -> float:
+        """Where the views begin: at the last one, but for a long time of which nothing is known."""
+        until = self._until
+        if until is None:
+            return end
+        told = [minute for minute in self._sums.minutes if minute * 60 >= until] if end - until > FAR_BACK else []
+        return max(until, min(end - FAR_BACK, *(minute * 60.0 for minute in told)) if told else end - FAR_BACK)
 
     def standing(self) -> Decided:
         """What is decided already, for a commit that takes it along."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.advance import Terms, advance
@@ -96,6 +97,7 @@ class Decisions:
         self._until = remembered.until
         self._last_event_at = remembered.last_event_at
         self._looked_at = 0.0
+        self._caught_up = False
         self._unwritten: deque[QueueSample] = deque(maxlen=SAMPLES)
         self._pressing = False
         self._before: tuple[Delta, Streaks, float | None] | None = None
@@ -117,16 +119,24 @@ class Decisions:
             self._looked_at = 0.0
 
     def decide(
-        self, delta: Delta, now: float, *, caught_up: bool, outbox_oldest_at: float | None = None
+        self,
+        delta: Delta,
+        now: float,
+        *,
+        caught_up: bool,
+        blind: bool = False,
+        outbox_oldest_at: float | None = None,
     ) -> Decided | None:
         """Take in what was read, and decide at each minute of event time up to now, or to the end of what was read.
 
-        None when there is nothing to look at yet.
+        ``blind``: the log cannot be read on. None when there is nothing to look at yet.
         """
         self._count(delta)
         end = now if caught_up else min(self._last_event_at or 0.0, now)
-        if delta.is_empty() and 0 <= now - self._looked_at < (LIVELY if self._is_pending() else QUIET):
+        looked_lately = 0 <= now - self._looked_at < (LIVELY if self._is_pending() else QUIET)
+        if delta.is_empty() and looked_lately and caught_up == self._caught_up:
             return self.standing() if self._pressing else None
+        self._caught_up = caught_up
         if self._until is None and not caught_up:
             return self.standing()
         self._looked_at = now
@@ -134,7 +144,9 @@ class Decisions:
         if end < begin and not caught_up:
             return self.standing()
         signs = {key: sign(alert) for key, alert in self.alerts.items()}
-        course = advance(self.alerts, self._history(outbox_oldest_at).views(begin, end), self._terms(now))
+        history = self._history(outbox_oldest_at)
+        views = chain.from_iterable(history.views(*each) for each in self._stretches(begin, end))
+        course = advance(self.alerts, views, self._terms(now, blind=blind))
         self.alerts = dict(course.alerts)
         self._until = end
         changed = signs != {key: sign(alert) for key, alert in self.alerts.items()}
@@ -178,9 +190,23 @@ class Decisions:
     def _is_pending(self) -> bool:
         return any(alert.state == PENDING for alert in self.alerts.values())
 
-    def _terms(self, now: float) -> Terms:
+    def _stretches(self, begin: float, end: float) -> list[tuple[float, float]]:
+        """The time to look at, without what is longer than the rules look back and has nothing in it.
+
+        A clock that was in 1970 until the network came up must not be an hour of work.
+        """
+        known = (*(minute * 60.0 for minute in self._sums.minutes), *(sample.at for sample in self._samples))
+        found, at = [], begin
+        for moment in (*sorted(each for each in known if begin < each < end), end):
+            if moment - at > 3 * LOOKED_BACK:
+                found.append((begin, at + LOOKED_BACK))
+                begin = max(moment - LOOKED_BACK, at + LOOKED_BACK)
+            at = moment
+        return [*found, (begin, end)]
+
+    def _terms(self, now: float, *, blind: bool) -> Terms:
         page_from = now - WINDOW if self._page_from is None else self._page_from
-        return Terms(options=self._options, page_from=page_from, ahead=self._ahead)
+        return Terms(options=self._options, page_from=page_from, ahead=self._ahead, blind=blind)
 
     def _history(self, outbox_oldest_at: float | None) -> History:
         return History(

@@ -92,11 +92,11 @@ class Duty:
         self._decisions = None
         self._outbox.anew()
 
-    def decide(self, delta: Delta, pulse: Pulse, now: float, *, caught_up: bool) -> Decided | None:
+    def decide(self, delta: Delta, pulse: Pulse, now: float, *, caught_up: bool, blind: bool = False) -> Decided | None:
         """Decide on what was read and looked at; None when there is nothing new."""
         decisions = self._begun(now)
         decisions.take([*self._taken(), *self._of_itself(pulse, now)])
-        decided = decisions.decide(delta, now, caught_up=caught_up, outbox_oldest_at=self._oldest_at(now))
+        decided = decisions.decide(delta, now, caught_up=caught_up, blind=blind, outbox_oldest_at=self._oldest_at(now))
         if decided is not None:
             self._rows += self._written(decided.notices, decisions)
         self._kept = self._outbox.kept()
@@ -132,7 +132,7 @@ class Duty:
 
     def look_from_memory(self, pulse: Pulse, now: float) -> None:
         """Decide without the log, which is not read while nothing can be committed; tell from memory."""
-        self.decide(Delta(), pulse, now, caught_up=True)
+        self.decide(Delta(), pulse, now, caught_up=True, blind=True)
         self._tell_from_memory(now)
 
     def _tell_from_memory(self, now: float) -> None:

@@ -150,9 +150,10 @@ def course(decisions: Decisions, *weather: Weather, begin: int = 0) -> list[Noti
 
 
 def test_at_the_first_start_what_is_over_is_not_told_and_what_is_not_is() -> None:
-    for last, expected in (("well", []), ("failing", [("first", CAUSE)])):
+    ends: list[tuple[Weather, list[tuple[str, str]]]] = [("well", []), ("failing", [("first", CAUSE)])]
+    for last, expected in ends:
         first = Decisions(SITE, OPTIONS, Remembered(), BEGIN)
-        weather: list[Weather] = ["well"] * 5 + ["failing"] * 30 + [last] * 30  # type: ignore[list-item]
+        weather: list[Weather] = [*["well"] * 5, *["failing"] * 30, *[last] * 30]  # type: ignore[list-item]
         deltas = [read(each, BEGIN - 3900 + minute * 60) for minute, each in enumerate(weather)]
         told = []
         for delta in deltas:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from mailwatch.alert import GRADES, INHIBITED, OLD, SILENCED, STARTING, Notice, decide, silenced
 from mailwatch.firing import ANY, UNKNOWN, Firing
 from mailwatch.inhibition import inhibited_by, reasons
-from mailwatch.rules import ABSENCE, firings
+from mailwatch.rules import ABSENCE, FROM_LOG, firings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,8 +28,8 @@ class Terms:
     """On which terms is told.
 
     ``page_from`` (seconds): what is decided about an earlier instant informs and does not page. ``ahead``: seconds
-    until somebody looks again (an hourly run), 0 for an agent. ``blind``: the log is not read now, and what it does not
-    say tells nothing.
+    until somebody looks again (an hourly run), 0 for an agent. ``blind``: the log is not read now, so what rules do not
+    find in it is not over.
     """
 
     options: Options
@@ -71,11 +71,13 @@ def _step(
 ) -> None:
     """Decide about everything that fires or is remembered, at one view; in place."""
     found = firings(view, terms.options.rules)
+    if terms.blind:  # that nothing is delivered is not known
+        found = [each for each in found if each.rule not in FROM_LOG & ABSENCE]
     if not found and not known:
         return
     notices, counted = told
     fires = {(each.rule, each.cause, each.scope): each for each in found if each.cause != ANY}
-    untold = {each.rule for each in found if each.cause == ANY}
+    untold = {each.rule for each in found if each.cause == ANY} | (FROM_LOG if terms.blind else frozenset())
     sources = reasons(known, found, view.now, terms.options.alerts.aftermath_seconds)
     for key in sorted(known.keys() | fires.keys()):
         decision = decide(

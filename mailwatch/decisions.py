@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.advance import Terms, advance
@@ -34,8 +35,6 @@ WINDOW: Final = 900.0
 """Seconds: what was over before, when an agent comes to it, informs and does not page."""
 LOOKED_BACK: Final = 3 * 3600
 """Seconds of minute buckets that the rules may look at."""
-FAR_BACK: Final = 26 * 3600
-"""Seconds: of what is longer ago there is nothing to see but what is read just now."""
 SAMPLES: Final = 1024
 EXAMPLE: Final = 500
 LIVELY, QUIET = 1.0, 10.0
@@ -104,6 +103,7 @@ class Decisions:
         self._last_event_at = remembered.last_event_at
         self._last_queued_at = 0.0
         self._looked_at = 0.0
+        self._caught_up = False
         self._unwritten: deque[QueueSample] = deque(maxlen=SAMPLES)
         self._pressing = False
         self._before: tuple[Delta, Streaks, float | None] | None = None
@@ -133,39 +133,35 @@ class Decisions:
         now: float,
         *,
         caught_up: bool,
-        outbox_oldest_at: float | None = None,
         blind: bool = False,
+        outbox_oldest_at: float | None = None,
     ) -> Decided | None:
         """Take in what was read, and decide at each minute of event time up to now, or to the end of what was read.
 
-        ``blind``: the log is not read now, so nothing ends. None when there is nothing to look at yet, nor to commit.
+        ``blind``: the log cannot be read on. None when there is nothing to look at yet.
         """
         self._count(delta)
         end = now if caught_up else min(self._last_event_at or 0.0, now)
-        if delta.is_empty() and 0 <= now - self._looked_at < (LIVELY if self._is_pending() else QUIET):
+        looked_lately = 0 <= now - self._looked_at < (LIVELY if self._is_pending() else QUIET)
+        if delta.is_empty() and looked_lately and caught_up == self._caught_up:
             return self.standing() if self._pressing else None
+        self._caught_up = caught_up
         if self._until is None and not caught_up:
             return self.standing()
         self._looked_at = now
-        begin = self._begin(end)
+        begin = end if self._until is None else self._until
         if end < begin and not caught_up:
             return self.standing()
         signs = {key: sign(alert) for key, alert in self.alerts.items()}
         terms = self._terms(now, ahead=self._ahead if caught_up else 0.0, blind=blind)
-        course = advance(self.alerts, self._history(outbox_oldest_at).views(begin, end), terms)
+        history = self._history(outbox_oldest_at)
+        views = chain.from_iterable(history.views(*each) for each in self._stretches(begin, end))
+        course = advance(self.alerts, views, terms)
         self.alerts = dict(course.alerts)
         self._until = end
         changed = signs != {key: sign(alert) for key, alert in self.alerts.items()}
         self._pressing = self._pressing or changed or bool(course.notices)
         return self._decided(course.notices)
-
-    def _begin(self, end: float) -> float:
-        """Where the views begin: at the last one, but for a long time of which nothing is known."""
-        until = self._until
-        if until is None:
-            return end
-        told = [minute for minute in self._sums.minutes if minute * 60 >= until] if end - until > FAR_BACK else []
-        return max(until, min(end - FAR_BACK, *(minute * 60.0 for minute in told)) if told else end - FAR_BACK)
 
     def standing(self) -> Decided:
         """What is decided already, for a commit that takes it along."""
@@ -223,6 +219,20 @@ class Decisions:
 
     def _is_pending(self) -> bool:
         return any(alert.state == PENDING for alert in self.alerts.values())
+
+    def _stretches(self, begin: float, end: float) -> list[tuple[float, float]]:
+        """The time to look at, without what is longer than the rules look back and has nothing in it.
+
+        A clock that was in 1970 until the network came up must not be an hour of work.
+        """
+        known = (*(minute * 60.0 for minute in self._sums.minutes), *(sample.at for sample in self._samples))
+        found, at = [], begin
+        for moment in (*sorted(each for each in known if begin < each < end), end):
+            if moment - at > 3 * LOOKED_BACK:
+                found.append((begin, at + LOOKED_BACK))
+                begin = max(moment - LOOKED_BACK, at + LOOKED_BACK)
+            at = moment
+        return [*found, (begin, end)]
 
     def _terms(self, now: float, *, ahead: float, blind: bool) -> Terms:
         page_from = now - WINDOW if self._page_from is None else self._page_from

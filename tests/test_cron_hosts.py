@@ -18,7 +18,7 @@ from tests.parts.cron import REFUSED, UNREACHABLE, CronJob, hook
 from tests.parts.exporters import node_exporter, pushgateway
 from tests.parts.journal import Journald, queued
 from tests.parts.ports import eventually, free_port
-from tests.parts.postfix import PrivatePostfix, Sink
+from tests.parts.postfix import PrivatePostfix, Sink, run
 from tests.parts.web_server import WebServer
 from tests.torture.disk import small_disk
 
@@ -70,7 +70,9 @@ def test_a_pushgateway_has_the_last_run_and_nothing_of_the_one_before(tmp_path: 
         job = CronJob(tmp_path, cron=f'pushgateway = "{gateway.url}"').began()
         job.hour((5, 40, REFUSED))
         assert job.run().returncode == 2
-        place = {("job", "mailwatch"), ("instance", socket.gethostname())}
+        [instance] = {dict(labels)["instance"] for _, labels in gateway.samples()}
+        assert instance in (socket.gethostname(), run("postconf", "-h", "myhostname").strip())
+        place = {("job", "mailwatch"), ("instance", instance)}
         pushed = {(name, labels - place): value for (name, labels), value in gateway.samples().items()}
         assert all(place <= labels for _, labels in gateway.samples())
         assert alike(pushed) == alike(parsed(job.textfile.read_text()))

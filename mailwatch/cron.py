@@ -93,12 +93,12 @@ class Run:
             now=now,
             zone=datetime.now().astimezone().tzinfo or UTC,
             since=duty.since,
-            first=duty.first and self._trouble is None,
+            first=duty.first,
             lines=duty.lines,
             firing=duty.firing(),
             notices=duty.notices,
             new=duty.new,
-            unseen=self._unseen(),
+            unseen=self._unseen(duty),
             complaints=self._leave_numbers(duty),
             waiting=waiting,
         )
@@ -184,9 +184,11 @@ class Run:
         if self._trouble is not None:
             self._pulse.state = Seen(success=False, succeeded_at=None, trouble=self._trouble)
 
-    def _unseen(self) -> list[str]:
+    def _unseen(self, duty: Hourly) -> list[str]:
         """What could not be seen, and why."""
         own = [seen.trouble for seen in self._pulse.probes().values() if seen.success is False]
+        if duty.damaged is not None:
+            own.append(f"the state was damaged: kept as {duty.damaged}, begun anew at the end of the log")
         return [each for each in (*own, *map(blind, self._latest())) if each is not None]
 
     def _latest(self) -> list[Latest]:

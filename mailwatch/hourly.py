@@ -24,6 +24,7 @@ from mailwatch.letters import Row, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from mailwatch.alert import Alert, Notice
     from mailwatch.decisions import Decided, Remembered
@@ -47,6 +48,8 @@ class Hourly(Duty):
     """Set when all is read and looked at: the next tick decides."""
     first = False
     """Whether this is the very first run on a state."""
+    damaged: Path | None = None
+    """Where a state that was damaged is kept: what was written since the run before was not seen."""
     since: float | None = None
     """Up to when was decided before."""
     lines = 0
@@ -57,7 +60,8 @@ class Hourly(Duty):
     def begin(self, store: Store, now: float) -> None:
         """Go on from what a state remembers."""
         if not self._begun_before:
-            self.first = not store.positions()
+            self.first = not store.positions() and not store.begins_at_end()
+        self.damaged = store.damaged or self.damaged
         super().begin(store, now)
         self._begun_before = True
 

@@ -179,7 +179,7 @@ def test_killed_at_any_point_nothing_is_lost_and_a_repeat_has_the_same_key(
     seed = random.Random(5)
     longest = 1.0
     repeats = 0
-    for number in range(100 if request.config.getoption("--long") else 12):
+    for number in range(100 if request.config.getoption("--long") else 5):
         with WebServer() as web:
             job = CronJob(tmp_path / str(number), extra=hook(web.port)).began()
             whole = set(names(job.textfile.read_text()))
@@ -204,6 +204,45 @@ def test_killed_at_any_point_nothing_is_lost_and_a_repeat_has_the_same_key(
             assert job.run().returncode == 0
             assert len(web.posted) == len(keys)
     print(f"told twice: {repeats}")
+
+
+@pytest.mark.parametrize(("call", "step"), [("fdatasync", 3), ("rename", 1), ("pwrite64", 50)])
+def test_killed_at_these_system_calls_nothing_is_lost(
+    tmp_path: Path, request: pytest.FixtureRequest, call: str, step: int
+) -> None:
+    """A commit ends with an fdatasync and is made of pwrite64; a rename puts the textfile in its place."""
+    killed = 0
+    for number in range(1, 400, max(1, step // 10) if request.config.getoption("--long") else step):
+        with WebServer() as web:
+            job = CronJob(tmp_path / str(number), extra=hook(web.port)).began()
+            page = job.textfile.read_text()
+            job.hour((5, 40, REFUSED))
+            strace = ("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}")
+            job.words = (*strace, "-e", f"inject={call}:signal=KILL:when={number}")
+            process = job.start()
+            try:
+                process.wait(60)
+            finally:
+                process.kill()
+                process.communicate()
+            at_once = [each.headers["Idempotency-Key"] for each in web.posted]
+            if process.returncode in (0, 2):
+                break
+            killed += 1
+            assert set(names(job.textfile.read_text())) >= set(names(page))
+            job.words = ()
+            assert job.run().returncode in (0, 2)
+            keys = [each.headers["Idempotency-Key"] for each in web.posted]
+            assert len(at_once) <= 1
+            assert 1 <= len(keys) <= 2, keys
+            assert len(set(keys)) == 1
+            snapshot = read_snapshot(job.state)
+            assert snapshot is not None
+            assert snapshot.counters["log_lines", ()] == 120
+            assert job.run().returncode == 0
+            assert len(web.posted) == len(keys)
+    print(f"{call}: killed {killed} times")
+    assert killed >= (1 if call == "rename" else 3)
 
 
 def names(page: str) -> list[str]:
@@ -241,6 +280,16 @@ def test_what_a_killed_run_left_beside_the_textfile_is_cleared_away(tmp_path: Pa
     job.run()
     assert not old.exists()
     assert new.exists()
+
+
+def test_a_state_that_was_damaged_is_unknown(tmp_path: Path) -> None:
+    job = CronJob(tmp_path).began()
+    job.hour((5, 40, REFUSED))
+    (job.state / "state.db").write_bytes(b"no database" * 1000)
+    done = job.run()
+    assert done.returncode == 3
+    assert done.stdout.startswith("UNKNOWN: the state was damaged: kept as ")
+    assert job.run().returncode == 0
 
 
 def test_a_textfile_that_cannot_be_written_is_said(tmp_path: Path) -> None:

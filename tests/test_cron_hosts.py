@@ -16,8 +16,9 @@ from mailwatch.store import read_snapshot
 from tests.parts.agent import Sample, parsed
 from tests.parts.cron import REFUSED, UNREACHABLE, CronJob, hook
 from tests.parts.exporters import node_exporter, pushgateway
+from tests.parts.journal import Journald, queued
 from tests.parts.ports import eventually, free_port
-from tests.parts.postfix import PrivatePostfix, Sink
+from tests.parts.postfix import PrivatePostfix, Sink, run
 from tests.parts.web_server import WebServer
 from tests.torture.disk import small_disk
 
@@ -69,7 +70,9 @@ def test_a_pushgateway_has_the_last_run_and_nothing_of_the_one_before(tmp_path: 
         job = CronJob(tmp_path, cron=f'pushgateway = "{gateway.url}"').began()
         job.hour((5, 40, REFUSED))
         assert job.run().returncode == 2
-        place = {("job", "mailwatch"), ("instance", socket.gethostname())}
+        [instance] = {dict(labels)["instance"] for _, labels in gateway.samples()}
+        assert instance in (socket.gethostname(), run("postconf", "-h", "myhostname").strip())
+        place = {("job", "mailwatch"), ("instance", instance)}
         pushed = {(name, labels - place): value for (name, labels), value in gateway.samples().items()}
         assert [each for each in gateway.samples() if not place <= each[1]] == []
         assert alike(pushed) == alike(parsed(job.textfile.read_text()))
@@ -184,3 +187,25 @@ def test_where_the_state_is_read_only_it_reads_on_and_tells_from_memory(tmp_path
     snapshot = read_snapshot(job.state)
     assert snapshot is not None
     assert snapshot.counters["log_lines", ()] == 120
+
+
+def test_the_journal_is_read_on_from_run_to_run(tmp_path: Path) -> None:
+    journald = Journald(tmp_path / "log").start()
+    try:
+        job = CronJob(tmp_path / "job")
+        text = job.config.read_text()
+        path = f'path = "{job.log}"'
+        assert path in text
+        job.config.write_text(text.replace(path, f'source = "journal"\njournal_dir = "{journald.folder}"'))
+        journald.send(queued(number) for number in range(5))
+        journald.run("journalctl", "--sync")
+        assert "first run" in job.run().stdout
+        for begin, end in ((5, 8), (8, 9)):
+            journald.send(queued(number) for number in range(begin, end))
+            journald.run("journalctl", "--sync")
+            assert job.run().returncode == 0
+            snapshot = read_snapshot(job.state)
+            assert snapshot is not None
+            assert snapshot.counters["messages_queued", ()] == end - 5
+    finally:
+        journald.stop()

@@ -119,6 +119,13 @@ def test_the_begin_and_the_end_of_an_outage_are_one_line_of_a_digest() -> None:
     assert digest([], PAPER) is None
 
 
+def test_a_digest_is_as_bad_as_the_worst_that_was_though_it_is_over() -> None:
+    told = digest([NOTICES["queue-growing"], NOTICES["relay-resolved"]], PAPER)
+    assert told is not None
+    assert told.kind == "first"
+    assert told.severity == "page"
+
+
 def test_every_cause_has_a_phrase_and_every_own_one_a_sentence_and_an_advice() -> None:
     assert set(PHRASES) == set(CAUSES)
     own = set(OWN_CAUSES)

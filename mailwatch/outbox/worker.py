@@ -60,6 +60,7 @@ class Worker:
         self._memory: deque[tuple[float, Taken]] = deque(maxlen=IN_MEMORY)
         self._at: dict[str, float] = {}
         self._unmarked: dict[int, Outcome] = {}
+        self._forgotten = 0
         self._posted: dict[str, Notification] = {}
         self._posted_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name=f"channel-{channel.name}", daemon=True)
@@ -164,8 +165,14 @@ class Worker:
         except StateError:
             if outcome.sent:
                 self._unmarked[taken.number] = outcome
-            else:
-                time.sleep(1.0)  # the row is due at once: not in a circle
+                return
+            # no row remembers that it failed, and it is due at once: not in a circle, for each try costs a process
+            wait = BACK_OFF[min(self._forgotten, len(BACK_OFF) - 1)]
+            self._forgotten += 1
+            with self._wake:
+                self._wake.wait_for(lambda: self._stopping or self._woken, min(wait, LOOK))
+        else:
+            self._forgotten = 0
 
     def _settle_in_memory(self, taken: Taken, again_at: float | None) -> None:
         if again_at is not None:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from mailwatch.checks.host.disk import is_read_only
 from mailwatch.commands.failure import BAD_CONFIG, Failure
 from mailwatch.config import ConfigError
 from mailwatch.database import NAME, StateError, refuse_unusable

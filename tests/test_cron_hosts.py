@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -12,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mailwatch.pushgateway import place
 from mailwatch.store import read_snapshot
 from tests.parts.agent import Sample, parsed
 from tests.parts.cron import REFUSED, UNREACHABLE, CronJob, hook
 from tests.parts.exporters import node_exporter, pushgateway
 from tests.parts.journal import Journald, queued
 from tests.parts.ports import eventually, free_port
-from tests.parts.postfix import PrivatePostfix, Sink, run
+from tests.parts.postfix import PrivatePostfix, Sink
 from tests.parts.web_server import WebServer
 from tests.torture.disk import small_disk
 
@@ -67,23 +67,39 @@ def test_node_exporter_shows_what_the_textfile_has(tmp_path: Path) -> None:
 
 def test_a_pushgateway_has_the_last_run_and_nothing_of_the_one_before(tmp_path: Path) -> None:
     with pushgateway() as gateway:
-        job = CronJob(tmp_path, cron=f'pushgateway = "{gateway.url}"').began()
+        job = CronJob(tmp_path, cron=f'pushgateway = "{gateway.url}/metrics/job/mail/instance/mx1"').began()
         job.hour((5, 40, REFUSED))
         assert job.run().returncode == 2
-        [instance] = {dict(labels)["instance"] for _, labels in gateway.samples()}
-        assert instance in (socket.gethostname(), run("postconf", "-h", "myhostname").strip())
-        place = {("job", "mailwatch"), ("instance", instance)}
-        pushed = {(name, labels - place): value for (name, labels), value in gateway.samples().items()}
-        assert all(place <= labels for _, labels in gateway.samples())
+        group = {("job", "mail"), ("instance", "mx1")}
+        assert all(group <= labels for _, labels in gateway.samples())
+        pushed = {(name, labels - group): value for (name, labels), value in gateway.samples().items()}
         assert alike(pushed) == alike(parsed(job.textfile.read_text()))
-        assert ("mailwatch_probe_success", frozenset({("probe", "log")})) in pushed
-        job.cron = f'pushgateway = "{gateway.url}/metrics/job/mail/instance/mx1"'
+        newest = ("mailwatch_log_last_event_timestamp_seconds", frozenset[tuple[str, str]]())
+        assert newest in pushed
+        # a state that is begun anew has seen no event yet
+        shutil.rmtree(job.state)
+        assert job.run().returncode == 0
+        assert (newest[0], frozenset(group)) not in gateway.samples()
+        job.cron = f'pushgateway = "{gateway.url}"'
         job.write_config()
         job.run()
-        assert 'instance="mx1",job="mail"' in gateway.page()
+        assert {dict(labels)["job"] for _, labels in gateway.samples()} == {"mail", "mailwatch"}
     done = job.run()
     assert done.returncode == 1
     assert "the Pushgateway does not take the metrics: cannot connect to 127.0.0.1" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://push.example:9091", "http://push.example:9091/metrics/job/mailwatch/instance/mx1.example"),
+        ("https://u:p@push.example/sub/", "https://u:p@push.example/sub/metrics/job/mailwatch/instance/mx1.example"),
+        ("http://push.example/metrics/job/mail", "http://push.example/metrics/job/mail"),
+        ("http://push.example/metrics/job@base64/bWFpbA", "http://push.example/metrics/job@base64/bWFpbA"),
+    ],
+)
+def test_a_host_has_a_place_of_its_own_at_a_pushgateway(url: str, expected: str) -> None:
+    assert place(url, "mx1.example") == expected
 
 
 def test_a_pushgateways_password_is_not_shown(tmp_path: Path) -> None:

@@ -78,4 +78,4 @@ def node_exporter(folder: Path) -> Exporter:
 
 def pushgateway() -> Exporter:
     """A Pushgateway that remembers nothing over its end."""
-    return Exporter("prometheus-pushgateway")
+    return Exporter("prometheus-pushgateway", ("--persistence.file=",))

@@ -47,6 +47,8 @@ class Hourly(Duty):
     from_memory = False
     is_last = False
     """Set when all is read and looked at: the next tick decides."""
+    is_read = False
+    """Whether the log was read to its end: then that is now, though a line may come this moment."""
     first = False
     """Whether this is the very first run on a state."""
     damaged: Path | None = None
@@ -74,7 +76,7 @@ class Hourly(Duty):
             self._pending = (self._pending[0], self._rations)
             return decisions.count(delta)
         decisions.look_again()  # what could not be committed just now is looked at once more
-        decided = super().decide(delta, pulse, now, caught_up=caught_up and self.is_last)
+        decided = super().decide(delta, pulse, now, caught_up=self.is_last and (caught_up or self.is_read))
         if decided is None:
             return None
         self._notices = [*self._notices, *decided.notices]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailwatch.pushgateway import place
+from mailwatch.reserve import BYTES
 from mailwatch.store import read_snapshot
 from tests.parts.agent import Sample, parsed
 from tests.parts.cron import REFUSED, UNREACHABLE, CronJob, hook
@@ -164,6 +165,21 @@ def test_a_relay_that_dies_and_a_postfix_that_stops_are_told_and_told_to_be_over
     done = job.run()
     assert "over: Postfix is not running" in done.stdout
     assert len({each.headers["Idempotency-Key"] for each in web.posted}) == len(web.posted)
+
+
+def test_on_a_full_disk_the_reserve_is_given_up(tmp_path: Path, web: WebServer) -> None:
+    with small_disk(tmp_path / "state") as disk:
+        job = CronJob(tmp_path, extra=hook(web.port))
+        (job.state / "reserve").write_bytes(b"\0" * BYTES)
+        job.began()
+        job.hour((30, 60, UNREACHABLE))
+        disk.fill(left=0)
+        assert job.run().returncode == 2
+        assert not (job.state / "reserve").exists()
+        assert [each["cause"] for each in told(web)] == ["relay-unreachable"]
+        snapshot = read_snapshot(job.state)
+        assert snapshot is not None
+        assert snapshot.counters["log_lines", ()] == 120
 
 
 def test_on_a_full_disk_it_reads_on_and_tells_from_memory(tmp_path: Path, web: WebServer) -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import sqlite3
 import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mailwatch.ledger import UNTIL
 from mailwatch.pushgateway import place
 from mailwatch.reserve import BYTES
 from mailwatch.store import read_snapshot
 from tests.parts.agent import Sample, parsed
-from tests.parts.cron import REFUSED, UNREACHABLE, CronJob, hook
+from tests.parts.cron import REFUSED, UNREACHABLE, CronJob, attempt, hook
 from tests.parts.exporters import node_exporter, pushgateway
 from tests.parts.journal import Journald, queued
 from tests.parts.ports import eventually, free_port
@@ -241,3 +246,32 @@ def test_the_journal_is_read_on_from_run_to_run(tmp_path: Path) -> None:
             assert snapshot.counters["messages_queued", ()] == end - 5
     finally:
         journald.stop()
+
+
+WRITER = """\
+import sys, time
+lines = open(sys.argv[1]).read()
+with open(sys.argv[2], "a") as log:
+    while True:
+        log.write(lines)
+        log.flush()
+        time.sleep(0.02)
+"""
+
+
+def test_on_a_log_that_grows_all_the_time_it_ends_and_decides_about_now(tmp_path: Path, web: WebServer) -> None:
+    """What was looked at last is decided on, though there is always more to read."""
+    job = CronJob(tmp_path, extra=hook(web.port)).began()
+    some = tmp_path / "some"
+    some.write_text("".join(attempt(time.time(), number) for number in range(1000)))
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, some, job.log])
+    try:
+        done = job.run("--json", timeout=60)
+    finally:
+        writer.kill()
+        writer.wait()
+    said = json.loads(done.stdout)
+    assert said["lines"] > 1000
+    with contextlib.closing(sqlite3.connect(job.state / "state.db")) as connection:
+        [(until,)] = connection.execute("SELECT value FROM fact WHERE name = ?", (UNTIL,))
+    assert until > some.stat().st_mtime

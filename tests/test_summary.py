@@ -14,8 +14,20 @@ NOW = 1_795_590_000.0
 WELL = Report(now=NOW, zone=UTC, since=NOW - 3600, first=False, lines=7)
 
 
-def alert(rule: str = "relay_failing", cause: str = "relay-unreachable", severity: str = "page", muted: str | None = None) -> Alert:
-    return Alert(rule=rule, cause=cause, scope="relay", state="firing", severity=severity, episode=1, began_at=NOW - 600, decided_at=NOW, muted=muted)
+def alert(
+    rule: str = "relay_failing", cause: str = "relay-unreachable", severity: str = "page", muted: str | None = None
+) -> Alert:
+    return Alert(
+        rule=rule,
+        cause=cause,
+        scope="relay",
+        state="firing",
+        severity=severity,
+        episode=1,
+        began_at=NOW - 600,
+        decided_at=NOW,
+        muted=muted,
+    )
 
 
 OVER = Notice(kind="resolved", reason="well-again", at=NOW, alert=replace(alert(), ended_at=NOW - 60))

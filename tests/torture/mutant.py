@@ -14,7 +14,8 @@ from mailwatch.store import Store
 from mailwatch.tally import Delta
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import sqlite3
+    from collections.abc import Callable, Mapping
 
 PAUSE: Final = 0.05
 """Seconds between the two: a busy disk takes as long."""
@@ -22,11 +23,17 @@ PAUSE: Final = 0.05
 commit_at_once = Store.commit
 
 
-def commit_in_two(store: Store, delta: Delta, positions: Mapping[str, str | None], now: float) -> None:
+def commit_in_two(
+    store: Store,
+    delta: Delta,
+    positions: Mapping[str, str | None],
+    now: float,
+    also: Callable[[sqlite3.Connection], None] | None = None,
+) -> None:
     """Write the positions, and then what was counted up to them."""
     commit_at_once(store, Delta(), positions, now)
     time.sleep(PAUSE)
-    commit_at_once(store, delta, {}, now)
+    commit_at_once(store, delta, {}, now, also)
 
 
 if __name__ == "__main__":

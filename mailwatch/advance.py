@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from mailwatch.alert import GRADES, INHIBITED, OLD, SILENCED, STARTING, Notice, decide, silenced
 from mailwatch.firing import ANY, UNKNOWN, Firing
 from mailwatch.inhibition import inhibited_by, reasons
-from mailwatch.rules import ABSENCE, firings
+from mailwatch.rules import ABSENCE, FROM_LOG, firings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,13 +28,15 @@ class Terms:
     """On which terms is told.
 
     ``page_from`` (seconds): what is decided about an earlier instant informs and does not page. ``ahead``: seconds
-    until somebody looks again (an hourly run), 0 for an agent.
+    until somebody looks again (an hourly run), 0 for an agent. ``blind``: the log is not read now, so what rules do not
+    find in it is not over.
     """
 
     options: Options
     page_from: float
     silences: Sequence[Silence] = ()
     ahead: float = 0.0
+    blind: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,16 +71,18 @@ def _step(
 ) -> None:
     """Decide about everything that fires or is remembered, at one view; in place."""
     found = firings(view, terms.options.rules)
+    if terms.blind:  # that nothing is delivered is not known
+        found = [each for each in found if each.rule not in FROM_LOG & ABSENCE]
     if not found and not known:
         return
     notices, counted = told
     fires = {(each.rule, each.cause, each.scope): each for each in found if each.cause != ANY}
-    untold = {each.rule for each in found if each.cause == ANY}
+    untold = {each.rule for each in found if each.cause == ANY} | (FROM_LOG if terms.blind else frozenset())
     sources = reasons(known, found, view.now, terms.options.alerts.aftermath_seconds)
     for key in sorted(known.keys() | fires.keys()):
         decision = decide(
             known.get(key),
-            fires.get(key) or (_cannot_tell(key, view.now) if key[0] in untold else None),
+            fires.get(key) or (_cannot_tell(key, view.now) if terms.blind or key[0] in untold else None),
             view.now,
             terms.options,
             muted=_muted(key, _grade(known.get(key), fires.get(key)), view, terms, sources),

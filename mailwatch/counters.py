@@ -32,6 +32,8 @@ EVENTS: Final = (
     "timeout", "protocol-error", "tls", "sasl-failed", "postscreen", "master", "statistics", *LEVELS,
 )  # fmt: skip
 """Events without a counter of their own."""
+OUTCOMES: Final = ("sent", "failed", "given-up")
+"""What can become of an attempt to tell somebody; ``failed``: it is tried again."""
 GAPS: Final = (
     "copytruncate", "missing-file", "archive-damaged", "cut", "rewritten", "state-damaged", "offset-unusable",
     "journal-vacuumed", "journal-damaged", "journal-suppressed",

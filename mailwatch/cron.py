@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING, Final
 from mailwatch import textfile
 from mailwatch.agent import TROUBLE_AFTER, Agent
 from mailwatch.channels.deliver import ping
-from mailwatch.database import StateError
 from mailwatch.heart import Heart
 from mailwatch.hourly import Hourly
-from mailwatch.metrics import page
+from mailwatch.metrics import Snap, page
 from mailwatch.options import DeadmanOptions
-from mailwatch.outbox import Outbox, rows
+from mailwatch.outbox import Outbox
 from mailwatch.pulse import Pulse, Seen
 from mailwatch.pushgateway import push
 from mailwatch.sample import QueueSample, is_known
@@ -83,7 +82,6 @@ class Run:
 
     def run(self) -> Report:
         """Do it; what came of it."""
-        self._free_leases()
         self._outbox.start()
         try:
             duty = self._on_the_state()
@@ -101,16 +99,9 @@ class Run:
             notices=duty.notices,
             new=duty.new,
             unseen=self._unseen(duty),
-            complaints=self._leave_numbers(),
+            complaints=self._leave_numbers(duty),
             waiting=waiting,
         )
-
-    def _free_leases(self) -> None:
-        """Nobody else tells: we hold the lock, so whoever had them is dead."""
-        try:
-            rows.free(self._options.state_dir)
-        except StateError:
-            log.debug("the leases cannot be ended: they end by themselves")
 
     def _on_the_state(self) -> Hourly:
         if self._trouble is None:
@@ -208,14 +199,20 @@ class Run:
     def _latest(self) -> list[Latest]:
         return [] if self._probes is None else self._probes.latest()
 
-    def _leave_numbers(self) -> list[str]:
+    def _leave_numbers(self, duty: Hourly) -> list[str]:
         """Write the textfile, push to the Pushgateway; what did not work."""
         cron = self._options.cron
         complaints = []
         pushes = cron.pushgateway is not None or cron.pushgateway_file is not None
         if cron.textfile is None and not pushes:
             return []
-        content = page(self._options.state_dir, self._pulse, self._latest())
+        shown = Snap(
+            state_dir=self._options.state_dir,
+            channels=[channel.name for channel in self._options.channel],
+            probed=self._latest,
+            alerts=duty.alerts,
+        )
+        content = page(shown, self._pulse)
         if cron.textfile is not None:
             try:
                 textfile.write(cron.textfile, content)

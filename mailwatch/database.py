@@ -141,6 +141,29 @@ def read_only(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
 
 
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that cannot write, also where nothing can be written any more. Raises sqlite3.Error.
+
+    SQLite's index of the write-ahead log is a file; on a full or read-only disk it cannot be made when the last writer
+    has gone. That one has left no such log then, and the file alone is all there is.
+    """
+    connection = read_only(path)
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+        try:
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+        except sqlite3.OperationalError:
+            with contextlib.suppress(FileNotFoundError):
+                if path.with_name(f"{path.name}-wal").stat().st_size:
+                    raise
+            connection.close()
+            connection = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
+        yield connection
+    finally:
+        connection.close()
+
+
 def refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
     """Raise unless the database is empty or ours and of a version we know."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]

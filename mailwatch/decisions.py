@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.advance import Terms, advance
@@ -55,9 +56,13 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """What a tick came to. ``pressing``: it is worth a commit of its own."""
+    """What a tick came to: ``alerts`` that are other than committed, and those that are ``gone``.
+
+    ``pressing``: it is worth a commit of its own.
+    """
 
     alerts: Mapping[AlertKey, Alert]
+    gone: Sequence[AlertKey]
     notices: Sequence[Notice]
     streaks: Streaks
     examples: Mapping[Subject, str]
@@ -88,6 +93,7 @@ class Decisions:
         self._page_from = page_from
         self._ahead = ahead
         self.alerts: dict[AlertKey, Alert] = dict(remembered.alerts)
+        self._written: dict[AlertKey, Alert] = dict(remembered.alerts)
         self._sums = Sums(remembered.minutes)
         self._samples: deque[QueueSample] = deque(remembered.samples, SAMPLES)
         self._probes: dict[tuple[str, str], Probe] = {}
@@ -95,8 +101,11 @@ class Decisions:
         self._examples: dict[Subject, str] = dict(remembered.examples)
         self._until = remembered.until
         self._last_event_at = remembered.last_event_at
+        self._last_queued_at = 0.0
         self._looked_at = 0.0
-        self._unwritten: list[QueueSample] = []
+        self._caught_up = False
+        self._unwritten: deque[QueueSample] = deque(maxlen=SAMPLES)
+        self._pressing = False
         self._before: tuple[Delta, Streaks, float | None] | None = None
 
     @property
@@ -110,40 +119,62 @@ class Decisions:
             if isinstance(result, QueueSample):
                 self._samples.append(result)
                 self._unwritten.append(result)
-            else:
-                self._probes[result.name, result.instance] = result
-        if results:
-            self._looked_at = 0.0
+                self._looked_at = 0.0
+                continue
+            before = self._probes.get((result.name, result.instance))
+            self._probes[result.name, result.instance] = result
+            # what is as it was is no reason to look at all the rules, every two seconds
+            if before is None or (before.success, before.trouble) != (result.success, result.trouble):
+                self._looked_at = 0.0
 
     def decide(
-        self, delta: Delta, now: float, *, caught_up: bool, outbox_oldest_at: float | None = None
+        self,
+        delta: Delta,
+        now: float,
+        *,
+        caught_up: bool,
+        blind: bool = False,
+        outbox_oldest_at: float | None = None,
     ) -> Decided | None:
         """Take in what was read, and decide at each minute of event time up to now, or to the end of what was read.
 
-        None when there is nothing to look at yet.
+        ``blind``: the log cannot be read on. None when there is nothing to look at yet.
         """
         self._count(delta)
         end = now if caught_up else min(self._last_event_at or 0.0, now)
-        if delta.is_empty() and now - self._looked_at < (LIVELY if self._is_pending() else QUIET):
-            return None
+        looked_lately = 0 <= now - self._looked_at < (LIVELY if self._is_pending() else QUIET)
+        if delta.is_empty() and looked_lately and caught_up == self._caught_up:
+            return self.standing() if self._pressing else None
+        self._caught_up = caught_up
         if self._until is None and not caught_up:
-            return self._decided((), pressing=False)
+            return self.standing()
         self._looked_at = now
         begin = end if self._until is None else self._until
         if end < begin and not caught_up:
-            return self._decided((), pressing=False)
+            return self.standing()
         signs = {key: sign(alert) for key, alert in self.alerts.items()}
-        terms = self._terms(now, ahead=self._ahead if caught_up else 0.0)
-        course = advance(self.alerts, self._history(outbox_oldest_at).views(begin, end), terms)
+        terms = self._terms(now, ahead=self._ahead if caught_up else 0.0, blind=blind)
+        history = self._history(outbox_oldest_at)
+        views = chain.from_iterable(history.views(*each) for each in self._stretches(begin, end))
+        course = advance(self.alerts, views, terms)
         self.alerts = dict(course.alerts)
         self._until = end
         changed = signs != {key: sign(alert) for key, alert in self.alerts.items()}
-        return self._decided(course.notices, pressing=changed or bool(course.notices))
+        self._pressing = self._pressing or changed or bool(course.notices)
+        return self._decided(course.notices)
+
+    def standing(self) -> Decided:
+        """What is decided already, for a commit that takes it along."""
+        return self._decided(())
+
+    def owe(self) -> None:
+        """What was decided is in no state: it is to be committed with the next thing, and soon."""
+        self._pressing = True
 
     def count(self, delta: Delta) -> Decided:
         """Take in what was read, and decide nothing yet: a later ``decide`` looks at all of it."""
         self._count(delta)
-        return self._decided((), pressing=False)
+        return self.standing()
 
     def look_again(self) -> None:
         """Have the next ``decide`` look, though nothing is new."""
@@ -157,7 +188,9 @@ class Decisions:
     def settled(self, now: float) -> None:
         """What was decided is committed."""
         self._before = None
+        self._pressing = False
         self._unwritten.clear()
+        self._written = dict(self.alerts)
         seen = min(now, self._until or self._last_event_at or now)
         oldest = int(seen - LOOKED_BACK) // 60
         if self._sums.minutes and min(self._sums.minutes) < oldest - 60:
@@ -180,15 +213,30 @@ class Decisions:
                     cleared.update((RELAY, RECIPIENT) if labels[0] in REMOTE_AGENTS else (LOCAL,))
         self._streaks = joined(self._streaks, delta.streaks, cleared=cleared)
         self._examples.update((subject, blanked(text)[:EXAMPLE]) for subject, text in delta.examples.items())
+        self._last_queued_at = max(self._last_queued_at, delta.last_queued_at)
         if delta.last_event_at:
             self._last_event_at = max(self._last_event_at or 0.0, delta.last_event_at)
 
     def _is_pending(self) -> bool:
         return any(alert.state == PENDING for alert in self.alerts.values())
 
-    def _terms(self, now: float, *, ahead: float) -> Terms:
+    def _stretches(self, begin: float, end: float) -> list[tuple[float, float]]:
+        """The time to look at, without what is longer than the rules look back and has nothing in it.
+
+        A clock that was in 1970 until the network came up must not be an hour of work.
+        """
+        known = (*(minute * 60.0 for minute in self._sums.minutes), *(sample.at for sample in self._samples))
+        found, at = [], begin
+        for moment in (*sorted(each for each in known if begin < each < end), end):
+            if moment - at > 3 * LOOKED_BACK:
+                found.append((begin, at + LOOKED_BACK))
+                begin = max(moment - LOOKED_BACK, at + LOOKED_BACK)
+            at = moment
+        return [*found, (begin, end)]
+
+    def _terms(self, now: float, *, ahead: float, blind: bool) -> Terms:
         page_from = now - WINDOW if self._page_from is None else self._page_from
-        return Terms(options=self._options, page_from=page_from, ahead=ahead)
+        return Terms(options=self._options, page_from=page_from, ahead=ahead, blind=blind)
 
     def _history(self, outbox_oldest_at: float | None) -> History:
         return History(
@@ -199,20 +247,22 @@ class Decisions:
             probes=tuple(self._probes.values()),
             streaks=self._streaks,
             streaks_at=max((streak.last_at for streak in self._streaks.values()), default=0.0),
+            last_seen={"messages_queued": self._last_queued_at} if self._last_queued_at else {},
             last_event_at=self._last_event_at,
             outbox_oldest_at=outbox_oldest_at,
             examples=self._examples,
         )
 
-    def _decided(self, notices: Sequence[Notice], *, pressing: bool) -> Decided:
+    def _decided(self, notices: Sequence[Notice]) -> Decided:
         return Decided(
-            alerts=self.alerts,
+            alerts={key: alert for key, alert in self.alerts.items() if self._written.get(key) is not alert},
+            gone=[key for key in self._written if key not in self.alerts],
             notices=notices,
             streaks=self._streaks,
             examples=self._examples,
             samples=tuple(self._unwritten),
             until=self._until,
-            pressing=pressing,
+            pressing=self._pressing,
         )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from mailwatch.event import Delivery
 
@@ -39,11 +39,20 @@ class Histogram:
 def observe(texts: Texts, delivered: Sequence[Delivery]) -> None:
     """Note what ``delay=`` and ``delays=`` of delivered recipients say."""
     # texts, not numbers: a few values come again and again, so counting them first costs a tenth
-    split = [each.delays_text.split("/") for each in delivered]
-    stages = zip(*[parts for parts in split if len(parts) == len(STAGES) - 1], strict=True)
-    for stage, seconds in zip(STAGES, stages, strict=False):
+    for stage, seconds in zip(STAGES, split([each.delays_text for each in delivered]), strict=False):
         texts.setdefault(stage, Counter()).update(seconds)
     texts.setdefault(STAGES[-1], Counter()).update([each.delay_text for each in delivered])
+
+
+def split(delays: Sequence[str]) -> Iterable[Sequence[str]]:
+    """The four parts of each ``delays=a/b/c/d``, part by part; what has not four is left out."""
+    # all at once: it takes half of the time of one by one
+    parts, times, width = "//".join(delays).split("/"), len(delays), len(STAGES)
+    empty = times - 1
+    if len(parts) == width * times - 1 and parts.count("") == empty == parts[width - 1 :: width].count(""):
+        return [parts[number::width] for number in range(width - 1)]
+    apart = [each.split("/") for each in delays]
+    return zip(*[each for each in apart if len(each) == width - 1], strict=True)
 
 
 def histogram(texts: Counter[str]) -> Histogram:

@@ -95,4 +95,4 @@ def _paragraph(notice: Notice, paper: Stationery) -> list[Row]:
     begun = clock(alert.began_at, notice.at, paper.zone)
     if notice.kind == "resolved":
         return [Row(f"{begun} to {clock(alert.ended_at or notice.at, notice.at, paper.zone)}", f"over: {said}")]
-    return [Row(f"since {begun}", f"{notice.severity}: {said}"), Row("do next", advice_on(alert.cause, paper).fix)]
+    return [Row(f"since {begun}", f"{notice.severity}: {said}"), Row("do next", advice_on(alert, paper).fix)]

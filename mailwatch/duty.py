@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Mapping, Sequence
 
-    from mailwatch.alert import Notice
+    from mailwatch.alert import Alert, Notice
     from mailwatch.causes import Entry
     from mailwatch.decisions import Decided
     from mailwatch.heart import Heart
-    from mailwatch.letters import Row
+    from mailwatch.letters import Kept, Row
     from mailwatch.options import Options
     from mailwatch.outbox import Outbox
     from mailwatch.pulse import Pulse, Seen
@@ -64,7 +64,8 @@ class Duty:
         self._decisions: Decisions | None = None
         self._provisional = False
         self._rations: dict[str, Ration] = {}
-        self._pending: tuple[list[Row], dict[str, Ration]] = ([], {})
+        self._rows: list[Row] = []
+        self._kept: list[Kept] = []
         self._seen: dict[str, Seen] = {}
         self._oldest: tuple[float, float | None] = (0.0, None)
 
@@ -76,10 +77,17 @@ class Duty:
         with store.reading() as connection:
             remembered = ledger.read(connection, now)
             self._rations = {**ledger.read_rations(connection), **self._rations}
-        if before is not None:  # decided while nothing could be read
-            remembered = replace(remembered, alerts={**remembered.alerts, **before.alerts})
         self._decisions = self._made(remembered, now)
+        if before is not None:  # decided while nothing could be read
+            self._decisions.alerts.update(before.alerts)
+            self._decisions.owe()
         self._provisional = False
+        self._outbox.wake()  # what an earlier process left could not be read until now, maybe
+
+    def alerts(self) -> list[Alert] | None:
+        """What is decided now; None before the first look. From any thread."""
+        decisions = self._decisions
+        return None if decisions is None else list(decisions.alerts.values())
 
     def beat(self, pulse: Pulse) -> None:
         """The loop has come round: who watches us is told."""
@@ -88,28 +96,34 @@ class Duty:
     def anew(self) -> None:
         """The state was damaged and is begun anew."""
         self._decisions = None
+        self._outbox.anew()
 
-    def decide(self, delta: Delta, pulse: Pulse, now: float, *, caught_up: bool) -> Decided | None:
-        """Decide on what was read and looked at; None when there is nothing new."""
+    def decide(self, delta: Delta, pulse: Pulse, now: float, *, caught_up: bool, blind: bool = False) -> Decided | None:
+        """Decide on what was read and looked at; None when there is nothing new. ``blind``: the log is not read."""
         decisions = self._begun(now)
+        blind = blind or pulse.log.success is False
         decisions.take([*self._taken(), *self._of_itself(pulse, now)])
-        decided = decisions.decide(delta, now, caught_up=caught_up, outbox_oldest_at=self._oldest_at(now))
-        rows, rations = ([], self._rations) if decided is None else self._written(decided.notices, decisions)
-        # what could not be committed before is committed with what comes now
-        self._pending = ([*self._pending[0], *rows], rations)
+        decided = decisions.decide(delta, now, caught_up=caught_up, outbox_oldest_at=self._oldest_at(now), blind=blind)
+        if decided is not None:
+            self._rows += self._written(decided.notices, decisions)
+        self._kept = self._outbox.kept()
+        if self._rows or self._kept:
+            # what could not be committed before is committed as soon as that works, whatever else comes
+            return replace(decided or decisions.standing(), pressing=True)
         return decided
 
     def write(self, connection: sqlite3.Connection, decided: Decided, now: float) -> None:
         """Write what was decided, within the transaction that commits what it was decided on."""
-        rows, rations = self._pending
-        ledger.write(connection, decided, rows, rations, now)
+        ledger.add_kept(connection, self._kept)
+        ledger.write(connection, decided, self._rows, self._rations, now)
 
     def settled(self, now: float) -> None:
         """It is committed: people are told."""
-        rows, self._rations = self._pending
-        self._pending = ([], self._rations)
+        told, self._rows = bool(self._rows or self._kept), []
         self._begun(now).settled(now)
-        if rows:
+        self._outbox.committed(self._kept)
+        self._kept = []
+        if told:
             self._outbox.wake()
 
     def take_back(self) -> None:
@@ -120,18 +134,17 @@ class Duty:
     def failed(self, pulse: Pulse, now: float) -> None:
         """Nothing can be committed: what was counted is taken back, what was decided is told from memory."""
         self.take_back()
-        rows, self._rations = self._pending
-        self._pending = ([], self._rations)
-        self._outbox.tell_from_memory(rows, now)
+        self._tell_from_memory(now)
         self.look_from_memory(pulse, now)
 
     def look_from_memory(self, pulse: Pulse, now: float) -> None:
         """Decide without the log, which is not read while nothing can be committed; tell from memory."""
-        decided = self.decide(Delta(), pulse, now, caught_up=True)
-        if decided is not None:
-            rows, self._rations = self._pending
-            self._pending = ([], self._rations)
-            self._outbox.tell_from_memory(rows, now)
+        self.decide(Delta(), pulse, now, caught_up=True, blind=True)
+        self._tell_from_memory(now)
+
+    def _tell_from_memory(self, now: float) -> None:
+        rows, self._rows = self._rows, []
+        self._outbox.tell_from_memory(rows, now)
 
     def _begun(self, now: float) -> Decisions:
         if self._decisions is None:  # the state could not be read yet
@@ -142,7 +155,7 @@ class Duty:
     def _made(self, remembered: Remembered, now: float) -> Decisions:
         return Decisions(self._site, self._options, remembered, now)
 
-    def _written(self, notices: Sequence[Notice], decisions: Decisions) -> tuple[list[Row], dict[str, Ration]]:
+    def _written(self, notices: Sequence[Notice], decisions: Decisions) -> list[Row]:
         for notice in notices:
             about = notice.alert
             log.warning(
@@ -162,8 +175,9 @@ class Duty:
             runbook_url=alerts.runbook_url,
         )
 
-    def _addressed(self, notices: Sequence[Notice], paper: Stationery) -> tuple[list[Row], dict[str, Ration]]:
-        return addressed(notices, paper, self._options, self._rations)
+    def _addressed(self, notices: Sequence[Notice], paper: Stationery) -> list[Row]:
+        rows, self._rations = addressed(notices, paper, self._options, self._rations)
+        return rows
 
     def _of_itself(self, pulse: Pulse, now: float) -> list[Probe]:
         """Probes of what mailwatch needs itself, where they have changed."""

@@ -104,6 +104,13 @@ OWN: Final[dict[str, str]] = {
     "queue-old": "mail has been waiting for too long",
     "no-delivery": "mail comes in and none is delivered",
 }
+FACES: Final[dict[tuple[str, str], str]] = {
+    ("disk-full", "inodes"): "the queue's disk has no inodes left",
+    ("disk-full", "read-only"): "the queue's disk is read-only",
+    ("queue-stuck", "stopped"): "the queue does not move: a signal has stopped Postfix",
+    ("queue-stuck", "no-manager"): "the queue does not move: Postfix has no queue manager",
+}
+"""What is known more closely, by cause and what was seen of it."""
 RULES: Final[dict[str, Callable[[str, Mapping[str, str]], str]]] = {
     "relay_failing": _relay,
     "recipients_failing": _recipients,
@@ -119,4 +126,4 @@ def headline(rule: str, cause: str, evidence: Mapping[str, str]) -> str:
     said = RULES.get(rule)
     if said is not None:
         return said(cause, evidence)
-    return OWN.get(cause) or PHRASES.get(cause) or f"{rule}: {cause}"
+    return FACES.get((cause, evidence.get("face", ""))) or OWN.get(cause) or PHRASES.get(cause) or f"{rule}: {cause}"

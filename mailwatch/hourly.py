@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from mailwatch.decisions import Decided, Remembered
     from mailwatch.letter import Stationery
     from mailwatch.pulse import Pulse
-    from mailwatch.ration import Ration
     from mailwatch.store import Store
     from mailwatch.tally import Delta
 
@@ -68,15 +67,15 @@ class Hourly(Duty):
         super().begin(store, now)
         self._begun_before = True
 
-    def decide(self, delta: Delta, pulse: Pulse, now: float, *, caught_up: bool) -> Decided | None:
+    def decide(self, delta: Delta, pulse: Pulse, now: float, *, caught_up: bool, blind: bool = False) -> Decided | None:
         """Count while there is more to come; decide at the end, or where too much has come together."""
         decisions = self._begun(now)
         self._uncommitted = delta.totals()["log_lines", ()]
         if not self.is_last and decisions.undecided < DAY:
-            self._pending = (self._pending[0], self._rations)
             return decisions.count(delta)
         decisions.look_again()  # what could not be committed just now is looked at once more
-        decided = super().decide(delta, pulse, now, caught_up=self.is_last and (caught_up or self.is_read))
+        caught_up = self.is_last and (caught_up or self.is_read)
+        decided = super().decide(delta, pulse, now, caught_up=caught_up, blind=blind)
         if decided is None:
             return None
         self._notices = [*self._notices, *decided.notices]
@@ -85,7 +84,9 @@ class Hourly(Duty):
 
     def settled(self, now: float) -> None:
         """It is committed, or as good as that: people are told."""
-        rows, _ = self._pending
+        rows = list(self._rows)
+        if self.from_memory:
+            self._kept = []  # what is told from memory is in no state that lasts
         self.lines += self._uncommitted
         super().settled(now)
         if self.from_memory:
@@ -114,7 +115,7 @@ class Hourly(Duty):
         self.since = remembered.until
         return Decisions(self._site, self._options, remembered, now, page_from=remembered.until, ahead=self.ahead)
 
-    def _addressed(self, notices: Sequence[Notice], paper: Stationery) -> tuple[list[Row], dict[str, Ration]]:
+    def _addressed(self, notices: Sequence[Notice], paper: Stationery) -> list[Row]:
         """One digest for people; for machines each problem."""
         letter = digest(notices, paper)
         singly = tuple(each for each in self._options.channel if each.kind in SINGLY)
@@ -123,5 +124,5 @@ class Hourly(Duty):
             [] if letter is None else [letter], replace(self._options, channel=others), self._rations
         )
         each_one = [written(notice, paper) for notice in merged(notices)]
-        more, rations = rows_of(each_one, replace(self._options, channel=singly), rations)
-        return [*rows, *more], rations
+        more, self._rations = rows_of(each_one, replace(self._options, channel=singly), rations)
+        return [*rows, *more]

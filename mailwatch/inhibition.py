@@ -44,6 +44,8 @@ MUTED_BY: Final[dict[Pattern, tuple[Pattern, ...]]] = {
     ("no_delivery", None): (("queue_growing", None), ("oldest_too_old", None), *_SHARES),
     ("deferred_share", None): (("queue_growing", None),),
     ("own_health", "log-unreadable"): (("log_silent", None), ("no_delivery", None)),
+    # what cannot be committed is not read either
+    ("own_health", "state-unwritable"): (("log_silent", None), ("no_delivery", None)),
 }  # fmt: skip
 
 

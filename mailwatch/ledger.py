@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from mailwatch.alert import Alert
 from mailwatch.decisions import LOOKED_BACK, SAMPLES, Remembered
 from mailwatch.letters import topic
+from mailwatch.outbox.rows import GIVEN_UP, SENT, count, finish
 from mailwatch.ration import Ration
 from mailwatch.sample import QueueSample, QueueState
 from mailwatch.streak import Streak
@@ -24,14 +26,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from mailwatch.decisions import Decided
-    from mailwatch.letters import Row
+    from mailwatch.letters import Kept, Row
 
 MINUTE: Final = 60
 DONE_KEPT: Final = 7 * 86400
 """Seconds for which notifications that are done with are kept."""
 UNTIL: Final = "decided_until"
 PENDING_AT_MOST: Final = 10_000
-"""So many notifications wait at most; the oldest go, and are counted as failed."""
+"""So many notifications wait at most; the oldest are given up, which is said and counted."""
+
+log = logging.getLogger(__name__)
 
 
 def read(connection: sqlite3.Connection, now: float) -> Remembered:
@@ -70,7 +74,7 @@ def contents(connection: sqlite3.Connection, table: str) -> Iterable[Any]:
 def alert_in(content: Any) -> Alert | None:
     """An alert as it was written; None for what is none."""
     known = {each.name for each in fields(Alert)}
-    with contextlib.suppress(TypeError):
+    with contextlib.suppress(TypeError, AttributeError):
         return Alert(**{name: value for name, value in content.items() if name in known})
     return None
 
@@ -87,9 +91,9 @@ def write(
     connection: sqlite3.Connection, decided: Decided, rows: Sequence[Row], rations: Mapping[str, Ration], now: float
 ) -> None:
     """Write what was decided, and a row of the outbox for each channel that is to be told."""
-    connection.execute("DELETE FROM alert")
+    connection.executemany("DELETE FROM alert WHERE rule = ? AND cause = ? AND scope = ?", decided.gone)
     connection.executemany(
-        "INSERT INTO alert VALUES (?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO alert VALUES (?, ?, ?, ?)",
         [(*key, json.dumps(asdict(alert))) for key, alert in decided.alerts.items()],
     )
     connection.execute("DELETE FROM streak")
@@ -105,11 +109,10 @@ def write(
     if decided.until is not None:
         connection.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (UNTIL, decided.until))
     add(connection, rows, now)
-    if rows:
-        connection.executemany(
-            "INSERT OR REPLACE INTO ration VALUES (?, ?)",
-            [(channel, json.dumps(asdict(ration))) for channel, ration in rations.items()],
-        )
+    connection.executemany(
+        "INSERT OR REPLACE INTO ration VALUES (?, ?)",
+        [(channel, json.dumps(asdict(ration))) for channel, ration in rations.items()],
+    )
 
 
 def write_samples(connection: sqlite3.Connection, samples: Sequence[QueueSample], now: float) -> None:
@@ -139,13 +142,38 @@ def add(connection: sqlite3.Connection, rows: Sequence[Row], now: float) -> None
             for row in rows
         ],
     )
-    connection.execute("DELETE FROM outbox WHERE due_at IS NULL AND ended_at < ?", (now - DONE_KEPT,))
+    make_room(connection, now)
+
+
+def add_kept(connection: sqlite3.Connection, kept: Sequence[Kept]) -> None:
+    """Put into the outbox what was told from memory, or is to be: before anything that comes after it."""
+    for each in kept:
+        outcome = None if each.ended_at is None else SENT if each.sent else GIVEN_UP
+        about, due_at = each.notification, each.made_at if outcome is None else None
+        added = connection.execute(
+            "INSERT OR IGNORE INTO outbox (key, channel, topic, content, made_at, due_at, ended_at, outcome, answer) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'from memory')",
+            (about.key, each.channel, topic(about), about.as_json(), each.made_at, due_at, each.ended_at, outcome),
+        ).rowcount
+        if outcome is not None and added:
+            count(connection, each.channel, outcome)
+
+
+def make_room(connection: sqlite3.Connection, now: float) -> None:
+    """Forget what was done with long ago, but for the last of each topic; give up the oldest where too many wait."""
     connection.execute(
-        "UPDATE outbox SET due_at = NULL, ended_at = ?, outcome = 'failed', answer = 'too many were waiting' "
-        "WHERE due_at IS NOT NULL AND id NOT IN "
-        "(SELECT id FROM outbox WHERE due_at IS NOT NULL ORDER BY id DESC LIMIT ?)",
-        (now, PENDING_AT_MOST),
+        "DELETE FROM outbox WHERE due_at IS NULL AND ended_at < ? "
+        "AND id NOT IN (SELECT max(id) FROM outbox GROUP BY channel, topic)",
+        (now - DONE_KEPT,),
     )
+    (waiting,) = connection.execute("SELECT count(*) FROM outbox WHERE due_at IS NOT NULL").fetchone()
+    if waiting <= PENDING_AT_MOST:
+        return
+    log.error("gave up %d notifications: more than %d were waiting", waiting - PENDING_AT_MOST, PENDING_AT_MOST)
+    for key, channel in connection.execute(
+        "SELECT key, channel FROM outbox WHERE due_at IS NOT NULL ORDER BY id LIMIT ?", (waiting - PENDING_AT_MOST,)
+    ).fetchall():
+        finish(connection, key, channel, GIVEN_UP, "too many were waiting", now)
 
 
 def read_rations(connection: sqlite3.Connection) -> dict[str, Ration]:

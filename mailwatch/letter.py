@@ -8,6 +8,7 @@ Promises
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from html import escape
@@ -87,6 +88,27 @@ OWN: Final[dict[str, Advice]] = {
     ),
 }
 
+FACES: Final[dict[tuple[str, str], Advice]] = {
+    ("disk-full", "inodes"): Advice(
+        "There are many small files, and no inode left for another: new mail is refused, whatever bytes are free.",
+        "See where they are: df -i; du --inodes -x / | sort -n | tail; remove old ones, then: postqueue -f",
+    ),
+    ("disk-full", "read-only"): Advice(
+        "Nothing can be written to the queue, mostly because the kernel met an error of the disk: new mail is refused.",
+        "See why: dmesg -T | tail -n 50; save what matters; fsck, or a restart of the machine, then: postfix start",
+    ),
+    ("queue-stuck", "stopped"): Advice(
+        "Processes of Postfix were stopped by a signal: mail is taken in and stays where it is.",
+        "Let those that were found go on: kill -CONT PID; where that does not help: postfix stop; postfix start",
+    ),
+    ("queue-stuck", "no-manager"): Advice(
+        "Postfix runs without a queue manager: mail is taken in and stays where it is.",
+        "See why: grep qmgr /var/log/mail.log | tail; then: postfix check && postfix reload",
+    ),
+}
+"""Instead of what is said of the cause, where more is known."""
+HOSTLIKE: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,98}[A-Za-z0-9])?")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stationery:
@@ -153,7 +175,7 @@ def on_line(text: str, longest: int) -> str:
 def rows_of(notice: Notice, paper: Stationery) -> list[Row]:
     """What the letter says, line by line."""
     alert = notice.alert
-    advice = advice_on(alert.cause, paper)
+    advice = advice_on(alert, paper)
     rows = [Row("severity", notice.severity), *_times(notice, paper.zone)]
     if alert.count is not None:
         rows.append(Row("how many", _how_many(alert)))
@@ -195,12 +217,24 @@ def _how_many(alert: Alert) -> str:
     return f"{alert.count} {unit}{of}"
 
 
-def advice_on(cause: str, paper: Stationery) -> Advice:
+def advice_on(alert: Alert, paper: Stationery) -> Advice:
     """What it means and what to do."""
-    entry = paper.catalogue.get(cause)
+    face = FACES.get((alert.cause, alert.evidence.get("face", "")))
+    if face is not None:
+        return face
+    entry = paper.catalogue.get(alert.cause)
     if entry is not None:
-        return Advice(entry.meaning, entry.fix)
-    return OWN.get(cause, Advice("No text knows it.", "Look at the log: tail /var/log/mail.log"))
+        return Advice(entry.meaning, pointed(entry.fix, alert.evidence))
+    return OWN.get(alert.cause, Advice("No text knows it.", "Look at the log: tail /var/log/mail.log"))
+
+
+def pointed(fix: str, evidence: Mapping[str, str]) -> str:
+    """The next step with the relay in it that it is about, to be run as it stands."""
+    relay, port = evidence.get("relay", ""), evidence.get("port", "")
+    if not HOSTLIKE.fullmatch(relay) or not HOSTLIKE.fullmatch(port):
+        return fix
+    host = f"[{relay}]" if ":" in relay else relay
+    return fix.replace("RELAY 587", f"{relay} {port}").replace("HOST:25", f"{host}:{port}").replace("HOST", relay)
 
 
 def runbook(alert: Alert, paper: Stationery) -> str:

@@ -28,6 +28,16 @@ class Row(NamedTuple):
     notification: Notification
 
 
+class Kept(NamedTuple):
+    """A notification that a channel told, or is to tell, from memory. ``ended_at``: when it was told, or given up."""
+
+    channel: str
+    notification: Notification
+    made_at: float
+    ended_at: float | None
+    sent: bool
+
+
 def addressed(
     notices: Sequence[Notice], paper: Stationery, options: Options, rations: Mapping[str, Ration]
 ) -> tuple[list[Row], dict[str, Ration]]:

@@ -69,7 +69,7 @@ def disarmed(text: str) -> str:
     """The text without live links, markup and mentions."""
     text = text.translate(TURNED).replace("](", "] (")
     text = SCHEME.sub(r"\1[:]", LINK.sub(r"\1[:]", text))
-    text = HTTP.sub(r"hxxp\1[:]", text)
+    text = HTTP.sub(r"hxxp\1[:]", text).replace("://", "[:]//")  # whatever stands before it
     text = NAME.sub("[.]", WWW.sub("www[.]", text))
     return MENTION.sub("(at)", text)
 

@@ -7,24 +7,27 @@ unknown. Every series that can appear is there at zero from the start.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import choose_encoder, generate_latest
 
 from mailwatch import __version__
+from mailwatch.alerted import firing, outbox
 from mailwatch.counters import COUNTERS
 from mailwatch.delays import BOUNDS, MICROSECONDS, STAGES
 from mailwatch.probed import families, sights
 from mailwatch.store import SUM, Snapshot, read_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from prometheus_client.metrics_core import Metric
 
+    from mailwatch.alert import Alert
     from mailwatch.pulse import Pulse
     from mailwatch.refusals import Refusals
     from mailwatch.sample import Latest
@@ -93,28 +96,53 @@ def gauges(snapshot: Snapshot | None, pulse: Pulse, latest: Iterable[Latest] = (
     yield build
 
 
+class Shown(Protocol):
+    """What the page is about; each is asked at each scrape, for after a SIGHUP it is another."""
+
+    @property
+    def state_dir(self) -> Path:
+        """Where the state lies."""
+
+    @property
+    def channels(self) -> Sequence[str]:
+        """The channels of the configuration, by name."""
+
+    @property
+    def probed(self) -> Callable[[], Iterable[Latest]]:
+        """What was looked at last."""
+
+    @property
+    def alerts(self) -> Callable[[], Iterable[Alert] | None]:
+        """What is decided now; None before the first look."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snap:
+    """What a page is about that is made once."""
+
+    state_dir: Path
+    channels: Sequence[str]
+    probed: Callable[[], Iterable[Latest]]
+    alerts: Callable[[], Iterable[Alert] | None]
+
+
 class StateCollector:
     """Reads the state at each scrape, beside the writer."""
 
-    def __init__(
-        self,
-        state_dir: Callable[[], Path],
-        pulse: Pulse,
-        refusals: Refusals | None,
-        probed: Callable[[], Iterable[Latest]] = tuple,
-    ) -> None:
-        self._state_dir = state_dir
+    def __init__(self, shown: Shown, pulse: Pulse, refusals: Refusals | None) -> None:
+        self._shown = shown
         self._pulse = pulse
         self._refusals = refusals
-        self._probed = probed
 
     def collect(self) -> Iterator[Metric]:
         """Every metric; without the counters while the state cannot be read."""
-        snapshot = read_snapshot(self._state_dir())
+        snapshot = read_snapshot(self._shown.state_dir)
         if snapshot is not None:
             yield from counters(snapshot)
             yield delays(snapshot)
-        latest = list(self._probed())
+            yield from outbox(snapshot, self._shown.channels)
+        latest = list(self._shown.probed())
+        yield from firing(self._shown.alerts())
         yield from gauges(snapshot, self._pulse, latest)
         yield from families(latest)
         if self._refusals is not None:
@@ -131,20 +159,18 @@ def refused(refusals: Refusals) -> Iterator[Metric]:
     yield family
 
 
-def registry(
-    state_dir: Callable[[], Path], pulse: Pulse, refusals: Refusals, probed: Callable[[], Iterable[Latest]] = tuple
-) -> CollectorRegistry:
+def registry(shown: Shown, pulse: Pulse, refusals: Refusals) -> CollectorRegistry:
     """What the page is made of: our own metrics, from the state folder as it is at each scrape, and the process's."""
     made = CollectorRegistry()
-    made.register(StateCollector(state_dir, pulse, refusals, probed))
+    made.register(StateCollector(shown, pulse, refusals))
     ProcessCollector(registry=made)
     return made
 
 
-def page(state_dir: Path, pulse: Pulse, probed: Iterable[Latest]) -> bytes:
+def page(shown: Shown, pulse: Pulse) -> bytes:
     """What an hourly run leaves behind, as text: it has no clients, and its process is over when this is read."""
     made = CollectorRegistry()
-    made.register(StateCollector(lambda: state_dir, pulse, None, lambda: probed))
+    made.register(StateCollector(shown, pulse, None))
     return generate_latest(made)
 
 

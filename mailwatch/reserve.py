@@ -34,13 +34,17 @@ class Reserve:
         self._looked_at = now
         with contextlib.suppress(OSError):
             if self._path.exists():
-                return
+                if self._path.stat().st_size >= BYTES:
+                    return
+                self._path.unlink()  # of a process that ended while it was made
             found = os.statvfs(self._path.parent)
             if found.f_bavail * found.f_frsize < ROOM:
                 return
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
                 os.posix_fallocate(descriptor, 0, BYTES)
+            except OSError:
+                self._path.unlink()  # a part of it would be taken for the whole
             finally:
                 os.close(descriptor)
 

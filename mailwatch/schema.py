@@ -52,13 +52,14 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             rule TEXT NOT NULL, cause TEXT NOT NULL, scope TEXT NOT NULL, content TEXT NOT NULL,
             PRIMARY KEY (rule, cause, scope)
         ) WITHOUT ROWID""",
-        # a notification for a channel; due_at is None when it is done with, outcome is sent or failed then
+        # a notification for a channel; due_at is None when it is done with, outcome is sent or given-up then
         """CREATE TABLE outbox (
             id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, channel TEXT NOT NULL, topic TEXT NOT NULL,
             content TEXT NOT NULL, made_at REAL NOT NULL, due_at REAL, tries INTEGER NOT NULL DEFAULT 0,
-            leased_until REAL, ended_at REAL, outcome TEXT, answer TEXT, UNIQUE (key, channel)
+            leased_until REAL, leased_by TEXT, ended_at REAL, outcome TEXT, answer TEXT, UNIQUE (key, channel)
         )""",
-        "CREATE INDEX outbox_due ON outbox (channel, due_at) WHERE due_at IS NOT NULL",
+        # by topic: of each, the first is looked for
+        "CREATE INDEX outbox_waiting ON outbox (channel, topic, id) WHERE due_at IS NOT NULL",
         """CREATE TABLE queue_sample (
             instance TEXT NOT NULL, at REAL NOT NULL, content TEXT NOT NULL, PRIMARY KEY (instance, at)
         ) WITHOUT ROWID""",

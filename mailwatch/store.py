@@ -59,6 +59,8 @@ class Snapshot:
     delays: Mapping[tuple[str, int], int]
     open_messages: int
     last_event_at: float | None
+    outbox_pending: int = 0
+    outbox_oldest_at: float | None = None
 
 
 class Store:
@@ -380,8 +382,16 @@ def read_snapshot(folder: Path) -> Snapshot | None:
             }
             messages = connection.execute("SELECT count(*) FROM open_message").fetchone()[0]
             last = connection.execute("SELECT value FROM fact WHERE name = 'last_event_at'").fetchone()
+            waiting = connection.execute(
+                "SELECT count(*), min(made_at) FROM outbox WHERE due_at IS NOT NULL"
+            ).fetchone()
     except sqlite3.Error:
         return None
     return Snapshot(
-        counters=counters, delays=delays, open_messages=messages, last_event_at=None if last is None else last[0]
+        counters=counters,
+        delays=delays,
+        open_messages=messages,
+        last_event_at=None if last is None else last[0],
+        outbox_pending=waiting[0],
+        outbox_oldest_at=waiting[1],
     )

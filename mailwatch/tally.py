@@ -108,6 +108,7 @@ class Delta:
     streaks: Streaks = field(default_factory=dict)
     examples: dict[Subject, str] = field(default_factory=dict)
     last_event_at: float = 0.0
+    last_queued_at: float = 0.0
 
     def minute(self, number: int) -> Counter[Series]:
         """What was counted in a minute (minutes since the epoch)."""
@@ -240,6 +241,7 @@ def _queued(delta: Delta, event: Queued, known: Known, tell: Tell, _judge: Judge
     key = (event.origin.instance, event.queue_id)
     if key not in delta.opened and (key not in known or key in delta.closed):
         delta.opened[key] = event
+        delta.last_queued_at = max(delta.last_queued_at, event.at)
         tell(_QUEUED)
 
 

@@ -221,6 +221,7 @@ GOOD = 'title = "x"\nlayer = "keywords"\n'
         (GOOD + '[[rule]]\nid="a"\npattern="x"\ncause="policy"\non=["server"]', "mine.toml: rule a: on: expected one of relay, recipient, local, client, found 'server'"),
         (GOOD + '[[rule]]\nid="a"\npattern="x"\ncause="quota-exceeded"\nscope="recipient"', "mine.toml: rule a: scope: quota-exceeded is a cause at relay, not at recipient"),
         (GOOD + '[[rule]]\npattern=1\ncause="policy"', "mine.toml: rule 1: id: expected a text, found None"),
+        (GOOD + '[[rule]]\nid="a"\npattern="x.{0,900}y|z.{0,900}y"\ncause="policy"', "mine.toml: rule a: pattern: pattern too large - compile failed (RE2 syntax: no look-around, no back-references)"),
         (GOOD + '[[rule]]\nid="a"\ncause="policy"', "mine.toml: rule a: pattern: expected a pattern or a list of them, or a code or dsn to go by alone"),
         (GOOD + '[[rule]]\nid="a"\ncause="policy"\npattern=["x", 7]', "mine.toml: rule a: pattern: expected a text, found 7"),
     ],

@@ -16,6 +16,7 @@ from mailwatch.checks.host import disk, log_moving, postfix_up
 from mailwatch.discovery import find_instances
 from mailwatch.sample import Instance, QueueSample, QueueState, unread
 from tests.parts.account import NOBODY, done_as
+from tests.parts.disk import breakable_disk
 from tests.parts.ports import eventually, free_port
 from tests.parts.postfix import PrivatePostfix, run
 
@@ -169,6 +170,32 @@ def test_a_file_system_that_became_read_only_has_no_room(mounted: Callable[[str]
     seen = disk.look(on(folder), NOW)
     assert (seen.success, seen.values["read_only"]) == (False, 1)
     assert str(seen.trouble).endswith("is read-only")
+
+
+def test_a_file_system_that_is_read_only_for_us_alone_has_room(mounted: Callable[[str], Path]) -> None:
+    disks = mounted("size=8m")
+    folder = disks / "a folder"
+    folder.mkdir()
+    run("mount", "--bind", folder, folder)
+    try:
+        run("mount", "-o", "remount,bind,ro", folder)  # as systemd does for a service with ProtectSystem=strict
+        assert os.statvfs(folder).f_flag & os.ST_RDONLY
+        assert disk.look(on(folder), NOW).values["read_only"] == 0
+        run("umount", folder)
+        run("mount", "-o", "remount,ro", disks)
+        run("mount", "--bind", folder, folder)
+        assert disk.look(on(folder), NOW).values["read_only"] == 1
+    finally:
+        run("umount", folder)
+
+
+def test_a_file_system_that_the_kernel_gave_up_has_no_room(tmp_path: Path) -> None:
+    with breakable_disk(tmp_path / "disk", tmp_path / "image") as broken:
+        assert disk.look(on(broken.folder), NOW).values["read_only"] == 0
+        broken.remount("abort")
+        seen = disk.look(on(broken.folder), NOW)
+        assert (seen.success, seen.values["read_only"]) == (False, 1)
+        assert str(seen.trouble).endswith("is read-only")
 
 
 def test_a_folder_that_cannot_be_looked_at_is_unknown() -> None:

@@ -89,6 +89,7 @@ def test_a_quoted_address_never_changes_the_status(local: str, original: str, st
 
 @settings(max_examples=500, deadline=None)
 @given(line_like)
+@example(b"]: 00AAA: to=<>, relay= , delay=., delays=., dsn=2.0.0, status=a ()")
 def test_the_short_way_never_reads_what_the_long_way_reads_otherwise(line: bytes) -> None:
     message = line.decode("utf-8", "replace").partition("]: ")[2]
     short = re.fullmatch(PATTERN, message)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.parts.agent import RunningAgent
-from tests.parts.ports import eventually
+from tests.parts.ports import eventually, free_port
+from tests.parts.postfix import PrivatePostfix
 from tests.parts.prometheus import Prometheus
 
 if TYPE_CHECKING:
@@ -27,17 +30,27 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     folder = tmp_path_factory.mktemp("prometheus")
     log = folder / "mail.log"
     log.touch()
-    agent = RunningAgent(folder / "agent", log).start()
+    # its queue is looked at; the log is a recorded one
+    postfix = PrivatePostfix(Path(tempfile.mkdtemp(prefix="postfix-")), free_port())
+    about = f'[postfix]\nconfig_dir = "{postfix.etc}"\n[queue]\ninterval = 1\n'
+    channel = f'[[channel]]\nname = "record"\npath = "{folder / "record"}"\n'
+    agent = RunningAgent(folder / "agent", log, extra=about + channel)
     made = Prometheus(folder / "prometheus", agent.port)
     try:
+        postfix.start()
+        postfix.send(3)
+        agent.start()
         made.start()
         eventually(lambda: made.value("mailwatch_log_lines_total") == 0, within=30, what="it was scraped")
         log.write_bytes(re.sub(rb"(?m)^.{15}", time.strftime("%b %e %H:%M:%S").encode(), LOG.read_bytes()))
         eventually(lambda: (made.value("mailwatch_log_lines_total") or 0) > 0, within=30, what="it was scraped again")
+        eventually(lambda: made.value('mailwatch_queue_messages{queue="deferred"}') == 3, within=60, what="they wait")
         yield made
     finally:
         made.stop()
         agent.stop()
+        postfix.stop()
+        shutil.rmtree(postfix.root)
 
 
 def test_prometheus_scrapes_what_was_counted(prometheus: Prometheus) -> None:

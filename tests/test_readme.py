@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import click
 import pytest
 
+from mailwatch.alerted import firing, outbox
 from mailwatch.commands import COMMANDS, main
 from mailwatch.config import parse
 from mailwatch.counters import GAPS
@@ -40,9 +41,17 @@ def metrics() -> list[str]:
     snapshot = Snapshot(counters={}, delays={}, open_messages=0, last_event_at=1.0)
     seen = Seen(success=True, succeeded_at=1.0)
     pulse = Pulse(ticked_at=1.0, log=seen, state=seen)
-    made = (*counters(snapshot), *gauges(snapshot, pulse), *refused(Refusals()))
+    made = (
+        *counters(snapshot),
+        *gauges(snapshot, pulse),
+        *refused(Refusals()),
+        *outbox(snapshot, ["mail"]),
+        *firing([]),
+    )
     named = {sample.name for family in made for sample in family.samples}
-    return sorted({delays(snapshot).name, *named, *(family.name for family in families([]))})
+    return sorted(
+        {delays(snapshot).name, *named, *(family.name for family in (*families([]), *made) if not family.samples)}
+    )
 
 
 @pytest.mark.parametrize("name", COMMANDS)

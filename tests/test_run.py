@@ -375,7 +375,7 @@ def test_a_state_of_a_newer_version_is_refused(agent: RunningAgent) -> None:
     done = mailwatch("run", "--config", agent.config)
     assert done.returncode == 78
     assert done.stderr.splitlines()[-1] == (
-        f"mailwatch: state database {agent.state / 'state.db'} was written by a newer mailwatch (schema 99, this one knows 3): "
+        f"mailwatch: state database {agent.state / 'state.db'} was written by a newer mailwatch (schema 99, this one knows 4): "
         "install that version again, or set another state_dir to begin anew"
     )
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mailwatch.cause import Cause
 from mailwatch.counters import COUNTERS
-from mailwatch.delays import histogram
+from mailwatch.delays import histogram, split
 from mailwatch.event import Complaint, Delivery, Queued, Restriction, SaslFailed
 from mailwatch.parsers.postfix import PostfixParser
 from mailwatch.tally import UNTOLD, Delta, Fate, fold, touched
@@ -287,3 +287,13 @@ def test_a_cause_that_cannot_be_of_a_delivery_is_counted_as_unknown() -> None:
     block = f"Nov 22 06:13:04 mx postfix/{DEFERRED.format('ABCDEF')}\n".encode()
     fold(delta, PostfixParser(zone=UTC).parse(block, NOW).events, {}, lambda _: Cause("client-abuse", "client"))
     assert delta.totals()["delivery_failures", ("deferred", "unknown", "local")] == 1
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.text(alphabet="0.1/", max_size=9) | st.just("0.1/0/1/2"), max_size=6))
+def test_delays_are_split_as_they_are_one_by_one(delays: list[str]) -> None:
+    fitting = [each.split("/") for each in delays if each.count("/") == 3]
+    expected = [list(part) for part in zip(*fitting, strict=True)] or [[]] * 4
+    found = [list(part) for part in split(delays)] or [[]] * 4
+    # an empty part is no number, and counts nowhere
+    assert [list(filter(None, part)) for part in found] == [list(filter(None, part)) for part in expected]

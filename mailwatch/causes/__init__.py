@@ -2,7 +2,7 @@
 
 How long it takes is linear in the text, whatever the rules (RE2): one of the operator's own cannot make the agent
 slow. The first layer with a rule that holds decides, in this order: what a provider says, SASL, TLS, DNS, the
-connection, words of any server, enhanced codes, codes; local and client have rules of their own that go before.
+connection, verdicts and words of any server, enhanced codes, codes; local and client have rules of their own, before.
 """
 
 from __future__ import annotations

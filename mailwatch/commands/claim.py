@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from mailwatch import reserve
 from mailwatch.commands.failure import BAD_CONFIG, Failure
 from mailwatch.config import ConfigError
 from mailwatch.database import NAME, StateError, refuse_unusable
@@ -113,7 +114,7 @@ def lock_folder(folder: Path) -> int:
 def unfit(folder: Path, descriptor: int) -> str | None:
     """Why a folder cannot hold the state. One that holds other things as well is never changed: it may be /tmp."""
     mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-    ours = all(name.startswith(NAME) for name in os.listdir(descriptor))
+    ours = all(name.startswith(NAME) or name == reserve.NAME for name in os.listdir(descriptor))
     if mode & (stat.S_IWGRP | stat.S_IWOTH) and not ours:
         return f"the state folder {folder} can be written by others: set state_dir to another, or chmod 700 {folder}"
     if not os.access(folder, os.W_OK | os.X_OK):

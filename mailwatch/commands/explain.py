@@ -104,6 +104,7 @@ def show(told: Explanation, entry: Entry) -> None:
         ("means", entry.meaning),
         ("do next", entry.fix),
         ("severity", entry.severity),
+        ("more", f"RUNBOOK.md#{entry.runbook}"),
         (
             "decided",
             f"rule {told.cause.rule}: \u201c{printable(told.words)}\u201d" if told.cause.rule else "no rule knows it",

@@ -62,6 +62,7 @@ class Watch:
         self.probes = probes_of(claimed.options, judge)
         self._outbox = Outbox(claimed.options.state_dir, claimed.options.channel)
         self._heart = Heart(watchdog, claimed.options.deadman)
+        self.duty = self._on_duty()
         self._agent = Agent(
             state_dir=claimed.options.state_dir,
             open_source=self._open_source,
@@ -69,10 +70,10 @@ class Watch:
             judge=judge,
             pulse=pulse,
             wakeup=self._wakeup,
-            duty=self._duty(),
+            duty=self.duty,
         )
 
-    def _duty(self) -> Duty:
+    def _on_duty(self) -> Duty:
         entries = catalogue()
         site = site_of(self._claimed.options, self._claimed.postfix, entries)
         return Duty(self._claimed.options, entries, self._outbox, self.probes.taken, self._heart, site)
@@ -139,7 +140,8 @@ class Supervision:
                     self._hung_up = False
                     self._change_over()
                 self._watch = Watch(self._claimed, self._pulse, self._watchdog)
-                self._subject.probed = self._watch.probes.latest
+                self._subject.probed, self._subject.alerts = self._watch.probes.latest, self._watch.duty.alerts
+                self._subject.channels = [channel.name for channel in self._claimed.options.channel]
                 self._tell()
                 if self._hung_up or self._ending:
                     self._watch.stop()  # the signal came before there was this watch to stop

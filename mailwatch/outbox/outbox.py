@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Final
 
+from mailwatch.database import StateError
 from mailwatch.outbox import rows
 from mailwatch.outbox.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from mailwatch.letters import Row
+    from mailwatch.letters import Kept, Row
     from mailwatch.notification import Notification
     from mailwatch.options import ChannelOptions
 
 ENDS_WITHIN: Final = 2.0
 """Seconds that the end waits for notifications under way: what is not told by then is told by the next process."""
+
+log = logging.getLogger(__name__)
 
 
 class Outbox:
@@ -25,7 +29,8 @@ class Outbox:
 
     def __init__(self, folder: Path, channels: Sequence[ChannelOptions]) -> None:
         self._folder = folder
-        names = [channel.name for channel in channels]
+        self._names = names = [channel.name for channel in channels]
+        self._adopted = not names
         self._workers = {
             channel.name: Worker(folder, channel, [*names[at + 1 :], *names[:at]], self._hand_on)
             for at, channel in enumerate(channels)
@@ -33,6 +38,7 @@ class Outbox:
 
     def start(self) -> None:
         """Begin to tell; what an earlier process left is told, too."""
+        self._adopt()
         for worker in self._workers.values():
             worker.start()
 
@@ -45,14 +51,29 @@ class Outbox:
             worker.join(end - time.monotonic())
 
     def wake(self) -> None:
-        """Something was committed that is to be told."""
+        """Something was committed that is to be told, or the state can be read now."""
+        self._adopt()
         for worker in self._workers.values():
             worker.wake()
+
+    def anew(self) -> None:
+        """The state was begun anew."""
+        for worker in self._workers.values():
+            worker.anew()
 
     def tell_from_memory(self, told: Sequence[Row], now: float) -> None:
         """Tell what cannot be committed, without the state, at most once an hour for each key and channel."""
         for row in told:
             self._workers[row.channel].tell_from_memory(row.notification, now)
+
+    def kept(self) -> list[Kept]:
+        """What is told from memory and was not committed yet, told already or not."""
+        return [each for worker in self._workers.values() for each in worker.memory.kept()]
+
+    def committed(self, kept: Collection[Kept]) -> None:
+        """It is committed now."""
+        for name, worker in self._workers.items():
+            worker.memory.committed([each.notification.key for each in kept if each.channel == name])
 
     def oldest(self) -> float | None:
         """Since when the oldest notification waits."""
@@ -73,12 +94,30 @@ class Outbox:
         return left
 
     def _left(self) -> int:
-        workers = self._workers.values()
-        return (
-            rows.left(self._folder, self._workers)
-            + sum(each.unremembered for each in workers)
-            - sum(each.unmarked for each in workers)
-        )
+        memories = [worker.memory for worker in self._workers.values()]
+        alone = sum(each.ended_at is None for memory in memories for each in memory.kept())
+        return rows.left(self._folder, self._workers) + alone - sum(len(memory.unmarked()) for memory in memories)
 
-    def _hand_on(self, channel: str, _notification: Notification) -> None:
-        self._workers[channel].wake()
+    def _adopt(self) -> None:
+        """Once, as soon as that can be written: what waits for channels that are no more goes to others."""
+        if self._adopted:
+            return
+        try:
+            rows.adopt(self._folder, self._names, time.time())
+        except StateError as error:
+            log.debug("%s", error)
+        else:
+            self._adopted = True
+
+    def _hand_on(self, channels: Sequence[str], notification: Notification | None) -> str | None:
+        """Wake the channel, or have the first of them that has not got it tell a notification from memory."""
+        if notification is None:
+            self._workers[channels[0]].wake()
+            return channels[0]
+        for each in channels:
+            # one that has told it from memory, or has it in a row, has got it
+            if not rows.has(self._folder, each, notification.key) and self._workers[each].tell_from_memory(
+                notification, time.time()
+            ):
+                return each
+        return None

@@ -9,17 +9,16 @@ import logging
 import random
 import threading
 import time
-from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from mailwatch.channels.alertmanager import REPEAT
 from mailwatch.channels.deliver import deliver
 from mailwatch.database import StateError
 from mailwatch.letters import topic
 from mailwatch.notification import RESOLVED
 from mailwatch.outbox import rows
-from mailwatch.outbox.rows import Taken
+from mailwatch.outbox.memory import Memory
+from mailwatch.outbox.repeats import Repeats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from mailwatch.channels.wire import Outcome
     from mailwatch.notification import Notification
     from mailwatch.options import ChannelOptions
+    from mailwatch.outbox.rows import Taken
 
 BACK_OFF: Final = (5.0, 15.0, 60.0, 300.0, 900.0)
 """Seconds until the next try, the last one again and again; a fifth more or less: hosts are not to come together."""
@@ -39,29 +39,32 @@ ESCALATE_AFTER: Final = 3
 LEASE: Final = 30.0
 """Seconds beyond the channel's own timeout."""
 LOOK: Final = 60.0
-IN_MEMORY: Final = 256
-HOUR: Final = 3600.0
+SHORTEST: Final = 0.05
 
 log = logging.getLogger(__name__)
 
 
 class Worker:
-    """``others``: the channels after this one, which are told what this one does not take."""
+    """``others``: the channels after this one, which are told what this one does not take.
+
+    ``hand_on`` wakes the channel that is to tell a notification; without one, it finds one that tells it from memory.
+    """
 
     def __init__(
-        self, folder: Path, channel: ChannelOptions, others: Sequence[str], hand_on: Callable[[str, Notification], None]
+        self,
+        folder: Path,
+        channel: ChannelOptions,
+        others: Sequence[str],
+        hand_on: Callable[[Sequence[str], Notification | None], str | None],
     ) -> None:
         self._folder = folder
         self._channel = channel
         self._others = others
         self._hand_on = hand_on
         self._wake = threading.Condition()
-        self._woken = self._stopping = self._telling = False
-        self._memory: deque[tuple[float, Taken]] = deque(maxlen=IN_MEMORY)
-        self._at: dict[str, float] = {}
-        self._unmarked: dict[int, Outcome] = {}
-        self._posted: dict[str, Notification] = {}
-        self._posted_at = time.monotonic()
+        self._woken = self._stopping = False
+        self.memory = Memory(channel.name)
+        self._repeats: Repeats | None = None
         self._thread = threading.Thread(target=self._run, name=f"channel-{channel.name}", daemon=True)
 
     def start(self) -> None:
@@ -85,32 +88,20 @@ class Worker:
             self._woken = True
             self._wake.notify()
 
-    @property
-    def unremembered(self) -> int:
-        """How many notifications that no row remembers are not told yet."""
-        with self._wake:
-            return len(self._memory) + self._telling
+    def anew(self) -> None:
+        """The state was begun anew: what was told before is forgotten there, and nobody would say that it is over."""
+        self._repeats = None if self._repeats is None else Repeats()
 
-    @property
-    def unmarked(self) -> int:
-        """How many were told, and could not be marked."""
-        return len(self._unmarked)
-
-    def tell_from_memory(self, notification: Notification, now: float) -> None:
-        """Tell what no row remembers, at most once an hour for each key."""
-        with self._wake:
-            if now - self._at.get(notification.key, -HOUR) < HOUR:
-                return
-            if len(self._at) >= IN_MEMORY:
-                self._at.clear()
-            self._at[notification.key] = now
-            self._memory.append((0.0, Taken(None, notification, 0, now)))
-            self._woken = True
-            self._wake.notify()
+    def tell_from_memory(self, notification: Notification, now: float) -> bool:
+        """Tell what no row remembers, at most once an hour for each key; whether it is to be told."""
+        put = self.memory.put(notification, now)
+        if put:
+            self.wake()
+        return put
 
     def _run(self) -> None:
         if self._channel.kind == "alertmanager":
-            self._posted = {topic(each): each for each in rows.told_of(self._folder, self._channel.name)}
+            self._repeats = Repeats(rows.told_of(self._folder, self._channel.name))
         while not self._stopping:
             try:
                 wait = 0.0 if self._tell_next() else self._seconds_to_next()
@@ -124,30 +115,27 @@ class Worker:
 
     def _tell_next(self) -> bool:
         """Tell what is due; whether there was anything."""
-        self._repeat()
         taken = self._from_memory() or self._from_rows()
         if taken is None:
-            return False
+            return self._repeat()
+        if self._repeats is not None and taken.notification.kind == RESOLVED:
+            self._repeats.note(taken.notification)
         outcome = deliver(self._channel, taken.notification)
         now = time.time()
-        self._say(taken, outcome)
-        if outcome.sent:
-            self._note(taken.notification)
         again_at = None if outcome.sent else self._again_at(taken, outcome, now)
-        if taken.number is None:
-            self._settle_in_memory(taken, again_at)
-            self._telling = False
-        else:
-            self._settle(taken, outcome, now, again_at)
+        self._say(taken, outcome, given_up=again_at is None)
+        if self._repeats is not None and outcome.sent:
+            self._repeats.note(taken.notification)
+        self._settle(taken, outcome, now, again_at)
         return True
 
     def _from_memory(self) -> Taken | None:
-        with self._wake:
-            for each in self._memory:
-                if each[0] <= time.time():
-                    self._memory.remove(each)
-                    self._telling = True
-                    return each[1]
+        now = time.time()
+        told = self.memory.aside(now).told
+        for taken in self.memory.due(now):
+            # what was committed about the same thing comes before it
+            if not rows.is_waiting(self._folder, self._channel.name, topic(taken.notification), told):
+                return taken
         return None
 
     def _from_rows(self) -> Taken | None:
@@ -157,33 +145,34 @@ class Worker:
             return rows.take(folder, name, now, self._channel.timeout + LEASE)
         except StateError:
             # it cannot be leased: then nobody else has it, for we are the one who holds the lock of this state
-            return rows.waiting(folder, name, now, self._unmarked)
+            found = rows.waiting(folder, name, now, self.memory.aside(now))
+            return None if found is None else self.memory.tries(found)
 
     def _mark(self) -> None:
         """Mark what was told while that could not be written. Raises StateError."""
-        for number, outcome in list(self._unmarked.items()):
-            rows.settle(self._folder, number, self._channel.name, outcome, time.time(), None)
-            del self._unmarked[number]
+        for key, outcome in self.memory.unmarked().items():
+            with rows.writing(self._folder) as connection:
+                rows.finish(connection, key, self._channel.name, rows.SENT, outcome.answer, time.time())
+            self.memory.marked(key)
 
     def _settle(self, taken: Taken, outcome: Outcome, now: float, again_at: float | None) -> None:
-        assert taken.number is not None  # noqa: S101 - for the type checker
-        try:
-            rows.settle(self._folder, taken.number, self._channel.name, outcome, now, again_at)
-            if self._is_to_escalate(taken, outcome, again_at):
-                chosen = rows.escalate(self._folder, taken.notification, self._others, now)
-                if chosen is not None:
-                    log.warning("channel=%s does not take it: told by channel=%s", self._channel.name, chosen)
-                    self._hand_on(chosen, taken.notification)
-        except StateError:
-            if outcome.sent:
-                self._unmarked[taken.number] = outcome
+        others = self._others if self._is_to_escalate(taken, outcome, again_at) else ()
+        if taken.in_row:
+            try:
+                chosen = rows.settle(self._folder, taken, self._channel.name, outcome, (now, again_at), others)
+            except StateError:
+                pass
             else:
-                time.sleep(1.0)  # the row is due at once: not in a circle
+                self.memory.writable()
+                self._say_who(chosen if chosen is None else self._hand_on((chosen,), None))
+                return
+        self.memory.settle(taken, outcome, now, again_at)
+        if others:
+            self._say_who(self._hand_on(others, taken.notification))
 
-    def _settle_in_memory(self, taken: Taken, again_at: float | None) -> None:
-        if again_at is not None:
-            with self._wake:
-                self._memory.append((again_at, taken._replace(tries=taken.tries + 1)))
+    def _say_who(self, chosen: str | None) -> None:
+        if chosen is not None:
+            log.warning("channel=%s does not take it: told by channel=%s", self._channel.name, chosen)
 
     def _is_to_escalate(self, taken: Taken, outcome: Outcome, again_at: float | None) -> bool:
         return not outcome.sent and (again_at is None or taken.tries + 1 == ESCALATE_AFTER)
@@ -195,39 +184,34 @@ class Worker:
         wait = BACK_OFF[min(taken.tries, len(BACK_OFF) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
         return now + max(wait, min(outcome.retry_after or 0.0, LONGEST_WAIT))
 
-    def _say(self, taken: Taken, outcome: Outcome) -> None:
+    def _say(self, taken: Taken, outcome: Outcome, *, given_up: bool) -> None:
         name, key = self._channel.name, taken.notification.key
         if outcome.sent:
             log.info("channel=%s took %s in %.1f s: %s", name, key, outcome.took, outcome.answer)
-        else:
-            log.error("channel=%s did not take %s (try %d): %s", name, key, taken.tries + 1, outcome.answer)
-
-    def _note(self, notification: Notification) -> None:
-        """An Alertmanager forgets what it is not told again."""
-        if self._channel.kind != "alertmanager":
             return
-        if notification.kind == RESOLVED:
-            self._posted.pop(topic(notification), None)
-        else:
-            self._posted[topic(notification)] = notification
+        said = "gave up" if given_up else "did not take"
+        log.error("channel=%s %s %s (try %d): %s", name, said, key, taken.tries + 1, outcome.answer)
 
-    def _repeat(self) -> None:
-        now = time.monotonic()
-        if now - self._posted_at < REPEAT:
-            return
-        self._posted_at = now
-        for notification in list(self._posted.values()):
-            deliver(self._channel, replace(notification, at=time.time()))
+    def _repeat(self) -> bool:
+        """Tell one alert again that is still there; whether there was any."""
+        repeats = self._repeats
+        again = None if repeats is None else repeats.next(time.monotonic())
+        if repeats is None or again is None:
+            return False
+        outcome = deliver(self._channel, replace(again, at=time.time()))
+        if not outcome.sent:
+            log.error("channel=%s did not take again %s: %s", self._channel.name, again.key, outcome.answer)
+            repeats.missed()
+        return True
 
     def _seconds_to_next(self) -> float:
+        now = time.time()
         waits = [LOOK]
-        due = rows.next_due(self._folder, self._channel.name, self._unmarked)
-        if due is not None:
-            waits.append(max(due - time.time(), 0.05))
-        with self._wake:
-            waits += [max(at - time.time(), 0.05) for at, _ in self._memory]
-        if self._posted:
-            waits.append(max(self._posted_at + REPEAT - time.monotonic(), 0.05))
-        if self._unmarked:
-            waits.append(1.0)
+        times = (
+            rows.next_due(self._folder, self._channel.name, now, self.memory.aside(now)), self.memory.next_at(now),
+        )  # fmt: skip
+        waits += [max(at - now, SHORTEST) for at in times if at is not None]
+        again = None if self._repeats is None else self._repeats.seconds(time.monotonic())
+        if again is not None:
+            waits.append(max(again, SHORTEST))
         return min(waits)

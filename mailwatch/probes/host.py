@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mailwatch.sample import Instance
 
-OFTEN: Final = 5
+OFTEN: Final = 2
 """Seconds between looks that cost next to nothing."""
 DEADLINE: Final = 5.0
 MARGIN: Final = 5.0

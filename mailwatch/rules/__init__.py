@@ -49,6 +49,11 @@ RULES: Final[dict[str, Callable[[View, Any], list[Firing]]]] = {
 ABSENCE: Final = frozenset({"queue_growing", "oldest_too_old", "no_delivery", "log_silent", "own_health"})
 """Rules that tell by what is missing: just after a start, that is not yet a fault."""
 
+FROM_LOG: Final = frozenset(
+    {"relay_failing", "recipients_failing", "deferred_share", "bounced_share", "no_delivery", "clients_refused"}
+)
+"""Rules that look at nothing but the log, or at what it does not say: they cannot tell while it is not read."""
+
 
 def firings(view: View, options: RulesOptions) -> list[Firing]:
     """What all rules that are enabled say."""

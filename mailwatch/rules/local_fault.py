@@ -14,6 +14,7 @@ from mailwatch.firing import HOLD, RAISE, Firing
 if TYPE_CHECKING:
     from mailwatch.counters import Series
     from mailwatch.options import LocalFault
+    from mailwatch.sample import Probe
     from mailwatch.view import View
 
 NAME: Final = "local_fault"
@@ -81,7 +82,7 @@ def _judged(view: View, options: LocalFault, cause: str, said: int) -> Firing | 
     if full:
         # the line and the look confirm each other
         since = min(full[0].at, _began(view, cause, options.window_seconds)) if said else full[0].at
-        return _firing(view, options, cause, (said, since, RAISE, wait), full[0].trouble)
+        return _firing(view, options, cause, (said, since, RAISE, wait), full[0])
     if (
         disks
         and all(probe.success and view.now - probe.at < FRESH for probe in disks)
@@ -131,8 +132,16 @@ def _taken_up(view: View, cause: str) -> bool:
     return False
 
 
+def _face(full: Probe) -> str:
+    """Of what there is none: people free bytes and inodes in different ways, and a read-only disk in none of them."""
+    values = full.values
+    if values.get("read_only"):
+        return "read-only"
+    return "bytes" if values.get("bytes_free", 0.0) <= values.get("needed", 0.0) else "inodes"
+
+
 def _firing(
-    view: View, options: LocalFault, cause: str, judged: tuple[int, float, str, int], trouble: str | None = None
+    view: View, options: LocalFault, cause: str, judged: tuple[int, float, str, int], full: Probe | None = None
 ) -> Firing:
     said, since, level, wait = judged
     return Firing(
@@ -143,6 +152,6 @@ def _firing(
         level=RAISE if level == RAISE else HOLD,
         since=min(since, view.now),
         count=said or None,
-        evidence={"trouble": trouble} if trouble else {},
+        evidence={} if full is None else {"trouble": full.trouble or "", "face": _face(full)},
         for_seconds=wait,
     )

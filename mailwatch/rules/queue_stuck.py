@@ -58,7 +58,7 @@ def _halted(view: View, options: QueueStuck, probe: Probe) -> Firing:
         severity=options.severity or "page",
         level=RAISE,
         since=min(probe.at, view.now),
-        evidence={"trouble": probe.trouble} if probe.trouble else {},
+        evidence={"trouble": probe.trouble or "", "face": "stopped" if probe.values.get("stopped") else "no-manager"},
     )
 
 

@@ -101,10 +101,17 @@ def _name(relay: str | None) -> str:
     return relay[1:].partition("]")[0] if relay.startswith("[") else relay.partition(":")[0]
 
 
+def _port(relay: str | None) -> str:
+    """The port or service in it; SMTP's where there is none."""
+    beyond = (relay or "").rpartition("]")[2] if (relay or "").startswith("[") else relay or ""
+    return beyond.partition(":")[2] or "25"
+
+
 def _firing(view: View, options: RelayFailing, cause: str, seen: Seen, judged: tuple[str, int, str]) -> Firing:
     severity, wait, level = judged
     share = percent(seen.failures, view.attempts(SHARE, remote=True).total())
-    evidence = {"relay": _name(view.history.site.relay)}
+    relay = view.history.site.relay
+    evidence = {"relay": _name(relay), **({"port": _port(relay)} if relay else {})}
     if not seen.nothing_passes:
         evidence["percent"] = f"{share:.0f}"
     return Firing(

@@ -29,13 +29,14 @@ from mailwatch.store import Snapshot, read_snapshot
 from mailwatch.web.access import Headers, Logins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from jinja2 import Template
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from mailwatch.alert import Alert
     from mailwatch.pulse import Pulse
     from mailwatch.refusals import Refusals
     from mailwatch.sample import Latest
@@ -80,7 +81,9 @@ class Subject:
 
     state_dir: Path
     log: object
-    probed: Callable[[], list[Latest]] = list
+    channels: Sequence[str] = ()
+    probed: Callable[[], Iterable[Latest]] = tuple
+    alerts: Callable[[], Iterable[Alert] | None] = lambda: None
 
 
 class Kept:
@@ -172,12 +175,9 @@ class Pages:
     def __init__(self, subject: Subject, pulse: Pulse, refusals: Refusals) -> None:
         self._subject = subject
         self._pulse = pulse
-        self._metrics = registry(lambda: subject.state_dir, pulse, refusals, self._probed)
+        self._metrics = registry(subject, pulse, refusals)
         self._kept = Kept(lambda: (subject.state_dir, subject.log, written(subject.state_dir), pulse.probes()))
         self._host = socket.gethostname()
-
-    def _probed(self) -> list[Latest]:
-        return self._subject.probed()  # asked each time: after SIGHUP there are others
 
     async def metrics(self, request: Request) -> Response:
         """The numbers, for Prometheus."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import subprocess
 import sys
@@ -50,6 +51,8 @@ class RunningAgent:
     start_at: str = "beginning"
     tls: ssl.SSLContext | None = None
     login: str = ""
+    state_dir: Path | None = None
+    environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
 
     @property
@@ -60,7 +63,7 @@ class RunningAgent:
     @property
     def state(self) -> Path:
         """Its state folder."""
-        return self.folder / "state"
+        return self.state_dir or self.folder / "state"
 
     @property
     def said(self) -> str:
@@ -84,7 +87,10 @@ class RunningAgent:
             self.config.write_text(config)
         with (self.folder / "stderr").open("a") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "mailwatch", "run", "--config", str(self.config)], stderr=stderr, text=True
+                [sys.executable, "-m", "mailwatch", "run", "--config", str(self.config)],
+                stderr=stderr,
+                text=True,
+                env={**os.environ, **self.environment},
             )
         eventually(self.page, within=20, what="the agent answers")
         return self

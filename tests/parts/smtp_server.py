@@ -70,7 +70,11 @@ class SmtpServer:
         with contextlib.suppress(OSError), contextlib.closing(connection):
             if self.implicit and self.context is not None:
                 connection = self.context.wrap_socket(connection, server_side=True)
-            _Session(self, connection).run()
+            session = _Session(self, connection)
+            try:
+                session.run()
+            finally:
+                session.connection.close()
 
 
 class _Session:
@@ -117,7 +121,10 @@ class _Session:
     def on_starttls(self, _: str) -> None:
         assert self.server.context is not None
         self.say("220 2.0.0 go ahead")
-        self.connection = self.server.context.wrap_socket(self.connection, server_side=True)
+        self.connection = self.server.context.wrap_socket(
+            self.connection, server_side=True, do_handshake_on_connect=False
+        )
+        self.connection.do_handshake()
         self.file = self.connection.makefile("rb")
 
     def on_auth(self, rest: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
 
 @dataclass
@@ -29,6 +30,7 @@ class WebServer:
     body: bytes = b"thanks"
     context: ssl.SSLContext | None = None
     posted: list[Posted] = field(default_factory=list)
+    before_answer: Callable[[], None] | None = None
     release: threading.Event | None = None
     """Where there is one, the first request is answered when it is set."""
 
@@ -39,6 +41,8 @@ class WebServer:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 outer.posted.append(Posted(self.path, dict(self.headers), body))
+                if outer.before_answer is not None:
+                    outer.before_answer()
                 if outer.release is not None and len(outer.posted) == 1:
                     outer.release.wait(60)
                 self.send_response(outer.status)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Mapping
 
+    Also = Callable[[sqlite3.Connection], None]
+
 PAUSE: Final = 0.05
 """Seconds between the two: a busy disk takes as long."""
 
@@ -24,11 +26,7 @@ commit_at_once = Store.commit
 
 
 def commit_in_two(
-    store: Store,
-    delta: Delta,
-    positions: Mapping[str, str | None],
-    now: float,
-    also: Callable[[sqlite3.Connection], None] | None = None,
+    store: Store, delta: Delta, positions: Mapping[str, str | None], now: float, also: Also | None = None
 ) -> None:
     """Write the positions, and then what was counted up to them."""
     commit_at_once(store, Delta(), positions, now)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 # 3C8F4228CD3: to=<user@remote.example>, relay=mx.example[192.0.2.7]:25, delay=0.07, delays=0.03/0.01/0.01/0.02,
 #   dsn=2.0.0, status=sent (250 Ok)
 PATTERN: Final = (
-    rf"({QUEUE_ID}): to=<({ADDRESS})>, (?:orig_to=<({ADDRESS})>, )?relay=([^,]*+), (?:conn_use=[0-9]++, )?"
-    r"delay=([0-9.]++), delays=([0-9./]++), (?:tls=([^,]*+), )?"
+    rf"({QUEUE_ID}): to=<({ADDRESS})>, (?:orig_to=<({ADDRESS})>, )?relay=([^, ()<>]*+), (?:conn_use=[0-9]++, )?"
+    r"delay=([0-9.]++), delays=([0-9./]++), (?:tls=([^, ()<>]*+), )?"
     r"dsn=([245]\.[0-9]{1,3}+\.[0-9]{1,3}+), status=([a-z]{1,32}+) \((.*)\)"
 )
 START: Final = re.compile(rf"({QUEUE_ID}): (?=to=<)")

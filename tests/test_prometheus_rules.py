@@ -1,0 +1,83 @@
+"""The alerting rules for Prometheus, by promtool: they load, and each fires when it should and not before."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.test_readme import metrics
+
+RULES = Path(__file__).parent.parent / "grafana" / "mailwatch-rules.yml"
+INSTANCE = 'job="mailwatch", instance="mx:10154"'
+
+
+def promtool(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    found = shutil.which("promtool")
+    assert found, "promtool is missing: install Debian's prometheus"
+    return subprocess.run([found, *map(str, words)], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_they_load() -> None:
+    done = promtool("check", "rules", RULES)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_they_name_metrics_that_there_are() -> None:
+    assert set(re.findall(r"mailwatch_[a-z_]+", RULES.read_text())) <= set(metrics())
+
+
+@pytest.mark.parametrize(
+    ("alert", "series", "values", "quiet_at", "fires_at"),
+    [
+        ("MailwatchGone", f"up{{{INSTANCE}}}", "1x3 0x20", "7m", "12m"),
+        ("MailwatchBlind", f'mailwatch_probe_success{{{INSTANCE}, probe="log"}}', "1x3 0x30", "10m", "25m"),
+        ("MailwatchCannotTell", f"mailwatch_outbox_oldest_timestamp_seconds{{{INSTANCE}}}", "60x40", "10m", "20m"),
+        ("MailwatchAlert", f'mailwatch_alerts_firing{{{INSTANCE}, rule="postfix_down", severity="page"}}', "0x5 1x20", "3m", "8m"),
+    ],
+)  # fmt: skip
+def test_each_fires_when_it_should(
+    tmp_path: Path, alert: str, series: str, values: str, quiet_at: str, fires_at: str
+) -> None:
+    rules = yaml.safe_load(RULES.read_text())["groups"][0]["rules"]
+    rule = next(each for each in rules if each["alert"] == alert)
+    labels = dict(re.findall(r'([a-z]+)="([^"]*)"', series)) | rule["labels"]
+    if alert == "MailwatchAlert":
+        labels = {**labels, "severity": "page"}
+    texts = {name: filled(text, labels) for name, text in rule["annotations"].items()}
+    wanted = {"exp_labels": labels, "exp_annotations": texts}
+    up = [] if alert == "MailwatchGone" else [{"series": f"up{{{INSTANCE}}}", "values": "1x60"}]
+    content = {
+        "rule_files": [str(RULES)],
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [*up, {"series": series, "values": values}],
+                "alert_rule_test": [
+                    {"eval_time": quiet_at, "alertname": alert, "exp_alerts": []},
+                    {"eval_time": fires_at, "alertname": alert, "exp_alerts": [wanted]},
+                    {
+                        "eval_time": fires_at,
+                        "alertname": "MailwatchWatchdog",
+                        "exp_alerts": [
+                            {
+                                "exp_labels": {"severity": "none"},
+                                "exp_annotations": {"summary": rules[0]["annotations"]["summary"]},
+                            }
+                        ],
+                    },
+                ],
+            }
+        ],
+    }
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(content))
+    done = promtool("test", "rules", tmp_path / "test.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def filled(text: str, labels: dict[str, str]) -> str:
+    return re.sub(r"\{\{ \$labels\.([a-z]+) \}\}", lambda found: labels[found[1]], text)

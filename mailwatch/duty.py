@@ -116,6 +116,7 @@ class Duty:
         """Write what was decided, within the transaction that commits what it was decided on."""
         ledger.add_kept(connection, self._kept)
         ledger.write(connection, decided, self._rows, self._rations, now)
+        ledger.add_ends(connection, self._rows, [channel.name for channel in self._options.channel], now)
 
     def settled(self, now: float) -> None:
         """It is committed: people are told."""

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mailwatch.alert import Alert
 from mailwatch.decisions import LOOKED_BACK, SAMPLES, Remembered
-from mailwatch.letters import topic
+from mailwatch.letters import Row, topic
+from mailwatch.notification import RESOLVED
 from mailwatch.outbox.rows import GIVEN_UP, SENT, count, finish
 from mailwatch.ration import Ration
 from mailwatch.sample import QueueSample, QueueState
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from mailwatch.decisions import Decided
-    from mailwatch.letters import Kept, Row
+    from mailwatch.letters import Kept
 
 MINUTE: Final = 60
 DONE_KEPT: Final = 7 * 86400
@@ -143,6 +144,17 @@ def add(connection: sqlite3.Connection, rows: Sequence[Row], now: float) -> None
         ],
     )
     make_room(connection, now)
+
+
+def add_ends(connection: sqlite3.Connection, rows: Sequence[Row], channels: Sequence[str], now: float) -> None:
+    """Whoever of ``channels`` was told in place of another that something began is told that it is over, too."""
+    for about in {row.notification.key: row.notification for row in rows if row.notification.kind == RESOLVED}.values():
+        episode = about.key.rpartition("/resolved/")[0] + "/"
+        told = connection.execute(
+            "SELECT DISTINCT channel FROM outbox WHERE topic = ? AND key != ? AND substr(key, 1, ?) = ?",
+            (topic(about), about.key, len(episode), episode),
+        ).fetchall()
+        add(connection, [Row(channel, about) for (channel,) in told if channel in channels], now)
 
 
 def add_kept(connection: sqlite3.Connection, kept: Sequence[Kept]) -> None:

@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import smtplib
+import socket
 import ssl
 import tempfile
 import threading
@@ -21,18 +22,24 @@ import pytest
 
 from tests.parts.agent import RunningAgent
 from tests.parts.certificates import Authority
-from tests.parts.channels import NAMES, Channels, Told
-from tests.parts.disk import Disk, small_disk
+from tests.parts.channels import NAMES, Channels, Told, told_by
+from tests.parts.disk import Disk, breakable_disk, repair, small_disk
 from tests.parts.ports import eventually, free_port
 from tests.parts.postfix import PrivatePostfix, Sink, run
 from tests.parts.smtp_server import SmtpServer
+from tests.parts.web_server import WebServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 EVIDENCE, DECIDED = 15.0, 2.0
 """The promises: seconds from the first evidence, and from the decision, until everybody is told."""
-OVER = 60.0
+OVER = 90.0
+SILENT = 4.0
+"""Twice what the supervisor waits."""
+KINDS = ("first", "first", "resolved")
+STARTS = 5.0
+"""Seconds that the agent may take until it looks at anything."""
 SOON_OVER = "".join(
     f"[rules.{name}]\nclear_seconds = 1\n" for name in ("relay_failing", "postfix_down", "queue_stuck", "local_fault")
 )
@@ -82,7 +89,7 @@ def expect(channels: Channels, agent: RunningAgent, rule: str, cause: str, evide
     """Everybody is told that it began, once, and within the times that are promised."""
     times = channels.when_told(Told("first", rule, cause), agent, within=EVIDENCE + 15)
     after = {name: round(at - evidence_at, 2) for name, at in times.items()}
-    print(rule, cause, "seconds after the first evidence:", after)
+    print(f"{rule} {cause}: seconds after the first evidence: {after}")
     assert max(after.values()) <= EVIDENCE, after
     assert max(times.values()) - times["decided"] <= DECIDED, after
     keys = channels.heard()
@@ -127,7 +134,6 @@ def test_the_relay_is_dead(folder: Path, channels: Channels, started: Callable[.
         expect_over(channels, agent, "relay_failing", "relay-unreachable")
     finally:
         relay.stop()
-    show(channels)
 
 
 @pytest.fixture
@@ -179,7 +185,6 @@ def test_the_relay_refuses_our_password(
     relay.login = ("user", "right")
     flows_again(postfix)
     expect_over(channels, agent, "relay_failing", "relay-auth-failed")
-    show(channels)
 
 
 def test_the_certificate_of_the_relay_is_wrong(
@@ -201,7 +206,6 @@ def test_the_certificate_of_the_relay_is_wrong(
     relay.context.load_cert_chain(authority.folder / "relay.pem", authority.folder / "relay.key")
     flows_again(postfix)
     expect_over(channels, agent, "relay_failing", "tls-failed")
-    show(channels)
 
 
 def test_postfix_is_stopped(folder: Path, channels: Channels, started: Callable[..., RunningAgent]) -> None:
@@ -211,7 +215,6 @@ def test_postfix_is_stopped(folder: Path, channels: Channels, started: Callable[
     expect(channels, agent, "postfix_down", "postfix-down", time.time())
     run("postfix", "-c", postfix.etc, "start")
     expect_over(channels, agent, "postfix_down", "postfix-down")
-    show(channels)
 
 
 def test_the_queue_manager_is_stopped_by_a_signal(
@@ -227,7 +230,6 @@ def test_the_queue_manager_is_stopped_by_a_signal(
     finally:
         os.kill(int(manager), signal.SIGCONT)
     expect_over(channels, agent, "queue_stuck", "queue-stuck")
-    show(channels)
 
 
 def on_disk(folder: Path, disk: Disk, relay: Sink) -> PrivatePostfix:
@@ -278,8 +280,15 @@ def sink() -> Iterator[Sink]:
 
 @pytest.mark.parametrize("full_of", ["bytes", "bytes, without a reserve", "inodes"])
 def test_the_disk_of_queue_and_state_is_full(
-    folder: Path, channels: Channels, started: Callable[..., RunningAgent], sink: Sink, full_of: str
+    folder: Path,
+    channels: Channels,
+    started: Callable[..., RunningAgent],
+    sink: Sink,
+    full_of: str,
+    request: pytest.FixtureRequest,
 ) -> None:
+    if full_of == "bytes" and not request.config.getoption("--long"):
+        pytest.skip("a minute: with --long")
     with small_disk(folder / "disk") as disk:
         postfix = on_disk(folder, disk, sink)
         agent = started(postfix, state_dir=disk.folder / "state")
@@ -295,12 +304,162 @@ def test_the_disk_of_queue_and_state_is_full(
             assert agent.value("mailwatch_probe_success", probe="state") == 0
         disk.free()
         flows_again(postfix)
-        expect_over(channels, agent, "local_fault", "disk-full")
+        if request.config.getoption("--long"):
+            # until the minute of the last line of it is over
+            expect_over(channels, agent, "local_fault", "disk-full")
         counts_all(postfix, agent)
-        show(channels)
-        print(agent.said)
 
 
-def show(channels: Channels) -> None:
-    for text in channels.letters():
-        print(text)
+def test_the_kernel_gives_up_the_disk_of_queue_and_state(
+    folder: Path,
+    channels: Channels,
+    started: Callable[..., RunningAgent],
+    sink: Sink,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    image = tmp_path / "image"
+    with breakable_disk(folder / "disk", image) as disk:
+        postfix = on_disk(folder, disk, sink)
+        agent = started(postfix, state_dir=disk.folder / "state")
+        postfix.send(5)
+        postfix.wait_until_empty()
+        broken_at = time.time()
+        disk.remount("abort")
+        with trying_to_send(postfix, 2):
+            expect(channels, agent, "local_fault", "disk-full", broken_at)
+        assert "the queue's disk is read-only" in channels.subjects()["mail"][0]
+        agent.stop()
+        postfix.stop()
+    if not request.config.getoption("--long"):
+        return
+    repair(image)
+    # nobody remembers that it was told; the lines of it are read now, so it is told again, and that it is over
+    with breakable_disk(folder / "disk", image):
+        postfix.start()
+        agent.start()
+        flows_again(postfix)
+        channels.when_told(Told("resolved", "local_fault", "disk-full"), agent, within=OVER)
+        counts_all(postfix, agent)
+        agent.stop()
+        postfix.stop()
+    for keys in channels.heard().values():
+        assert [told_by(key) for key in keys] == [Told(kind, "local_fault", "disk-full") for kind in KINDS], keys
+
+
+def test_what_begins_on_a_read_only_disk_tells_and_ends_on_one_that_can_be_written(
+    folder: Path, channels: Channels, started: Callable[..., RunningAgent], sink: Sink
+) -> None:
+    with small_disk(folder / "disk") as disk:
+        postfix = on_disk(folder, disk, sink)
+        agent = started(postfix, state_dir=disk.folder / "state")
+        postfix.send(5)
+        postfix.wait_until_empty()
+        agent.stop()
+        postfix.stop()
+        disk.remount("ro")
+        begun_at = time.time()
+        agent.start()
+        for rule, cause in (("local_fault", "disk-full"), ("postfix_down", "postfix-down")):
+            times = channels.when_told(Told("first", rule, cause), agent, within=EVIDENCE + 15)
+            assert max(times.values()) - begun_at <= EVIDENCE + STARTS, times
+        disk.remount("rw")
+        run("postfix", "-c", postfix.etc, "start")
+        flows_again(postfix)
+        for rule, cause in (("local_fault", "disk-full"), ("postfix_down", "postfix-down")):
+            channels.when_told(Told("resolved", rule, cause), agent, within=OVER)
+        for keys in channels.heard().values():
+            assert len(keys) == len(set(keys)) == 4, keys
+        counts_all(postfix, agent)
+
+
+class Supervisor:
+    """Hears what systemd would, at a socket."""
+
+    def __init__(self, folder: Path) -> None:
+        self.environment = {"NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "2000000"}
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(folder / "notify"))
+        self._socket.setblocking(False)
+
+    def heard(self) -> list[bytes]:
+        """What was said since this was asked last."""
+        said = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                said.append(self._socket.recv(100))
+        return said
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
+    made = Supervisor(tmp_path)
+    yield made
+    made.close()
+
+
+def test_who_watches_us_hears_of_us_while_the_disk_is_full_and_not_when_we_hang(
+    tmp_path: Path, supervisor: Supervisor
+) -> None:
+    log = tmp_path / "mail.log"
+    log.touch()
+    with small_disk(tmp_path / "disk") as disk, WebServer() as deadman:
+
+        def pinged() -> list[str]:
+            return [each.path for each in list(deadman.posted)]
+
+        def is_alive() -> bool:
+            return b"WATCHDOG=1" in supervisor.heard()
+
+        agent = RunningAgent(
+            tmp_path / "agent",
+            log,
+            extra=f'[deadman]\nurl = "{deadman.url("/ping/1")}"\n',
+            state_dir=disk.folder / "state",
+            environment=supervisor.environment,
+        )
+        try:
+            agent.start()
+            eventually(lambda: pinged()[-1:] == ["/ping/1"], within=10, what="well is told")
+            assert pinged() == ["/ping/1/start", "/ping/1"]
+            assert supervisor.heard()[0] == b"READY=1"
+            (agent.state / "reserve").unlink()
+            disk.fill()
+            write_lines(log, 2000)
+            eventually(lambda: pinged()[-1:] == ["/ping/1/fail"], within=20, what="that it is not well is told")
+            assert b"cannot write the state database" in deadman.posted[-1].body
+            supervisor.heard()
+            for _ in range(3):
+                eventually(is_alive, within=2, what="it lives while the disk is full")
+            agent.signal(signal.SIGSTOP)
+            eventually(lambda: stopped(agent), within=5, what="it is stopped")
+            supervisor.heard()
+            told, silent_until = len(pinged()), time.monotonic() + SILENT
+            eventually(lambda: time.monotonic() > silent_until, within=SILENT + 5, what="time passes")
+            assert supervisor.heard() == []
+            assert len(pinged()) == told
+            agent.signal(signal.SIGCONT)
+            eventually(is_alive, within=5, what="it lives again")
+            disk.free()
+            eventually(lambda: pinged()[-1:] == ["/ping/1"], within=20, what="well again is told")
+        finally:
+            agent.signal(signal.SIGCONT)
+            agent.stop()
+        assert supervisor.heard()[-1] == b"STOPPING=1"
+
+
+def stopped(agent: RunningAgent) -> bool:
+    """Whether a signal has stopped it."""
+    assert agent.process is not None
+    return Path(f"/proc/{agent.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def write_lines(log: Path, number: int) -> None:
+    """Lines of another program: they are counted, and that is to be committed."""
+    with log.open("a") as file:
+        file.writelines(
+            f"Nov 25 18:00:00 mx postfix/smtpd[1]: disconnect from unknown[192.0.2.{n % 250}]\n" for n in range(number)
+        )

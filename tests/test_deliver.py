@@ -248,3 +248,24 @@ def test_a_full_disk_is_told_by_the_channels_that_need_none(tmp_path: Path) -> N
     assert "WARNING: 1 of 2 channels took it" in done.stdout
     assert "No space left on device" in done.stdout
     assert len(server.posted) == 1
+
+
+def test_a_child_ends_with_who_asked_it_and_all_that_it_started(tmp_path: Path) -> None:
+    # what hangs must not be told after what a next process tells
+    script = f"sleep 1000 & echo $! > {tmp_path}/started; sleep 1000"
+    program = (
+        "from mailwatch.channels.deliver import deliver; from mailwatch.options import ChannelOptions; "
+        "from tests.parts.alarm import alarm; "
+        f"deliver(ChannelOptions(name='c', command=('/bin/sh', '-c', {script!r})), alarm(), 60)"
+    )
+    asking = subprocess.Popen([sys.executable, "-c", program], cwd=Path(__file__).parents[1])
+    try:
+        eventually(
+            lambda: (tmp_path / "started").exists() and (tmp_path / "started").read_text(), within=20, what="it runs"
+        )
+        started = int((tmp_path / "started").read_text())
+        assert alive(started)
+    finally:
+        asking.kill()
+        asking.wait()
+    eventually(lambda: not alive(started), within=5, what="what it started has ended")

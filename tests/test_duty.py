@@ -155,7 +155,7 @@ def test_before_the_state_could_be_read_it_is_told_from_memory_too(tmp_path: Pat
         decided = watched.decide()
         assert decided is not None
         watched.commit(decided)
-        assert [outcome for _, outcome in watched.rows()] == ["sent"]
+        eventually(lambda: [outcome for _, outcome in watched.rows()] == ["sent"], within=10, what="it is marked")
         assert watched.told() == ["first"]
     finally:
         watched.outbox.stop()

@@ -21,6 +21,7 @@ from mailwatch.database import NAME
 from mailwatch.letters import Row
 from mailwatch.options import ChannelOptions, Secret
 from mailwatch.outbox import Outbox, rows, worker
+from mailwatch.outbox.repeats import Repeats
 from mailwatch.store import Store
 from tests.parts.alarm import alarm
 from tests.parts.alertmanager import Alertmanager
@@ -300,6 +301,22 @@ def test_what_waits_for_a_channel_that_is_no_more_is_told_by_another(folder: Pat
     assert states(folder, "gone") == ["given-up", "given-up"]
 
 
+def test_who_was_told_in_place_of_another_that_it_began_is_told_that_it_is_over(folder: Path) -> None:
+    commit(folder, numbered(1), to=("nobody",))
+    commit(folder, numbered(2, about="other"), to=("idle",))
+    commit(folder, numbered(0), to=("idle",))  # an episode before
+    with WebServer() as server, telling(folder, nobody(), web(server.url()), refusing("idle")):
+        eventually(lambda: states(folder, "web") == ["sent"], within=10, what="the next one has it")
+        over = [Row("nobody", numbered(1, "resolved"))]
+        store = Store.open(folder, time.time())
+        with store.transaction() as connection:
+            ledger.add(connection, over, time.time())
+            ledger.add_ends(connection, over, ["nobody", "web", "idle"], time.time())
+        store.close()
+    found = asked(folder, "SELECT channel FROM outbox WHERE key = ? ORDER BY channel", numbered(1, "resolved").key)
+    assert found == [("nobody",), ("web",)]
+
+
 # -- the state cannot be written -----------------------------------------------------------------------------------
 
 
@@ -333,7 +350,7 @@ def test_what_fails_on_a_full_disk_is_tried_with_patience(full: tuple[Path, Call
     folder, fill = full
     commit(folder, numbered(1))
     with WebServer(status=500) as server:
-        server.before_answer = lambda: None if server.posted[1:] else fill(True)
+        fill(True)
         with telling(folder, web(server.url())) as outbox:
             eventually(lambda: server.posted, within=15, what="it was tried")
             end = time.monotonic() + 3
@@ -532,6 +549,23 @@ def test_an_alertmanager_is_told_again_and_after_a_restart_until_it_is_over(
         assert [each.cause for each in rows.told_of(folder, "am")] == ["other"]
     finally:
         manager.stop()
+
+
+def test_a_round_ends_with_what_is_not_taken_and_what_is_over_is_in_none() -> None:
+    now = time.monotonic()
+    told_again = Repeats([numbered(number, about=str(number)) for number in range(3)])
+    first = told_again.next(now)
+    assert first is not None
+    told_again.missed()
+    assert told_again.next(now) is None
+    assert 59 < (told_again.seconds(now) or 0) < 61
+    told_again.note(numbered(1, "resolved", about="1"))
+    told_again.note(numbered(1, "resolved", about="never heard of"))
+    left = [told_again.next(now + 90) for _ in range(3)]
+    assert [each and each.cause for each in left] == ["0", "2", None]
+    for about in ("0", "2"):
+        told_again.note(numbered(1, "resolved", about=about))
+    assert told_again.seconds(now + 90) is None
 
 
 def test_what_is_over_is_not_told_again_though_that_could_not_be_told(folder: Path, tmp_path: Path) -> None:

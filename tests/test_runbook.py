@@ -15,7 +15,7 @@ TEXT = (Path(__file__).parent.parent / "RUNBOOK.md").read_text(encoding="utf-8")
 PARTS = dict(re.findall(r"^## ([a-z-]+)\n(.*?)(?=^#|\Z)", TEXT, re.MULTILINE | re.DOTALL))
 PROGRAMS = frozenset(
     ("postfix", "postconf", "postqueue", "postsuper", "postcat", "postmap", "posttls-finger", "postmulti", "newaliases",
-     "qshape", "journalctl", "df", "ls", "namei", "ss", "nc", "dig", "openssl", "ping", "diff", "grep", "ps", "doveadm",
+     "qshape", "journalctl", "df", "ls", "namei", "ss", "nc", "dig", "dmesg", "openssl", "ping", "diff", "grep", "ps", "doveadm",
      "fail2ban-client", "mailwatch")
 )  # fmt: skip
 

@@ -17,7 +17,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from mailwatch import reserve
 from mailwatch.commands.failure import BAD_CONFIG, Failure
 from mailwatch.config import ConfigError
 from mailwatch.database import NAME, StateError, refuse_unusable
@@ -32,6 +31,7 @@ from mailwatch.discovery import (
     trouble_of,
 )
 from mailwatch.options import Address, parse_address
+from mailwatch.reserve import NAME as RESERVE
 from mailwatch.store import known_journals, known_logs
 from mailwatch.web.access import Terms, agree
 from mailwatch.web.server import bind
@@ -112,12 +112,15 @@ def lock_folder(folder: Path) -> int:
 
 
 def unfit(folder: Path, descriptor: int) -> str | None:
-    """Why a folder cannot hold the state. One that holds other things as well is never changed: it may be /tmp."""
+    """Why a folder cannot hold the state. One that holds other things as well is never changed: it may be /tmp.
+
+    One on a file system that nobody can write to now is fit: that this is so is what people are to be told.
+    """
     mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-    ours = all(name.startswith(NAME) or name == reserve.NAME for name in os.listdir(descriptor))
+    ours = all(name.startswith((NAME, RESERVE)) for name in os.listdir(descriptor))
     if mode & (stat.S_IWGRP | stat.S_IWOTH) and not ours:
         return f"the state folder {folder} can be written by others: set state_dir to another, or chmod 700 {folder}"
-    if not os.access(folder, os.W_OK | os.X_OK):
+    if not os.access(folder, os.W_OK | os.X_OK) and not is_read_only(folder):
         return f"cannot write to the state folder {folder} as {me()}: chown it to {me()}, or set state_dir"
     if mode != PRIVATE and ours:
         with suppress(OSError):

@@ -112,12 +112,15 @@ def _is_well(series: Series) -> bool:
 
 
 def _began(view: View, cause: str, seconds: int) -> float:
-    """The begin of the oldest minute of the window in which it was said, and never before the streak of it began."""
+    """The begin of the oldest minute of the window in which it was said; of the minute that goes on, now.
+
+    That one may have gone on for long, well, before it was said.
+    """
     streak = view.streak((cause, LOCAL))
     began = streak.first_at if streak is not None else view.now
     for minute in range(view.minute, view.minute - seconds // 60, -1):
         if any(_is(series, cause) for series in view.history.sums.of(minute)):
-            began = min(began, float(minute * 60))
+            began = min(began, float(minute * 60) if view.now >= (minute + 1) * 60 else view.now)
     return began
 
 

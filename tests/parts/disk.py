@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.parts.postfix import run
+from tests.parts.ports import eventually
+from tests.parts.postfix import SECONDS, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +64,7 @@ def small_disk(folder: Path) -> Iterator[Disk]:
 
 @contextlib.contextmanager
 def breakable_disk(folder: Path, image: Path) -> Iterator[Disk]:
-    """An ext4 of 64 MiB in a file; at the end nothing is open on it any more."""
+    """An ext4 of 64 MiB in a file, which is made where there is none."""
     folder.mkdir()
     if not image.exists():
         with image.open("wb") as file:
@@ -72,5 +74,11 @@ def breakable_disk(folder: Path, image: Path) -> Iterator[Disk]:
     try:
         yield Disk(folder)
     finally:
-        run("umount", folder)
+        run("umount", "--lazy", folder)
         folder.rmdir()
+
+
+def repair(image: Path) -> None:
+    """Check it, once nothing is open on it any more."""
+    eventually(lambda: not run("losetup", "--associated", image), within=20, what="the disk is let go of")
+    assert subprocess.run(["e2fsck", "-p", image], timeout=SECONDS, check=False).returncode in (0, 1)

@@ -144,9 +144,12 @@ class Run:
         )
         agent.open_store = open_store
         try:
-            if not self._read(agent):
+            if not self._read(agent, duty):
                 return False
             self._look(duty)
+            # what was written while we looked
+            if not self._read(agent, duty):
+                return False
             duty.is_last = True
             for _ in range(TRIES):
                 self._mark_state()
@@ -157,10 +160,11 @@ class Run:
         finally:
             agent.close()
 
-    def _read(self, agent: Agent) -> bool:
+    def _read(self, agent: Agent, duty: Hourly) -> bool:
         """Read and commit what is new; whether it could be committed."""
         begun = time.monotonic()
         failed = 0
+        duty.is_read = False
         while failed < TRIES and time.monotonic() - begun < READS_FOR:
             more = agent.tick()
             if not self._pulse.state.success:
@@ -170,6 +174,7 @@ class Run:
             elif self._pulse.log.success is False and time.monotonic() - begun < TROUBLE_AFTER:
                 time.sleep(AGAIN)
             else:
+                duty.is_read = True
                 return True
         return failed < TRIES
 

@@ -5,6 +5,7 @@ An outage that began and ended meanwhile is one line, from when to when. The wor
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -27,7 +28,10 @@ def merged(notices: Sequence[Notice]) -> list[Notice]:
     """One notice an episode, the newest: with its begin and, where it is over, its end. The worst first."""
     newest: dict[str, Notice] = {}
     for notice in notices:
-        newest[notice.episode_key] = notice
+        before = newest.get(notice.episode_key)
+        # who hears of it for the first time hears no reminder
+        new = before is not None and before.kind == "first" and notice.kind == "reminder"
+        newest[notice.episode_key] = replace(notice, kind="first") if new else notice
     return sorted(
         newest.values(),
         key=lambda each: (

@@ -101,6 +101,7 @@ class Duty:
     def decide(self, delta: Delta, pulse: Pulse, now: float, *, caught_up: bool, blind: bool = False) -> Decided | None:
         """Decide on what was read and looked at; None when there is nothing new. ``blind``: the log is not read."""
         decisions = self._begun(now)
+        blind = blind or pulse.log.success is False
         decisions.take([*self._taken(), *self._of_itself(pulse, now)])
         decided = decisions.decide(delta, now, caught_up=caught_up, outbox_oldest_at=self._oldest_at(now), blind=blind)
         if decided is not None:

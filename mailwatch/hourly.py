@@ -46,6 +46,8 @@ class Hourly(Duty):
     from_memory = False
     is_last = False
     """Set when all is read and looked at: the next tick decides."""
+    is_read = False
+    """Whether the log was read to its end: then that is now, though a line may come this moment."""
     first = False
     """Whether this is the very first run on a state."""
     damaged: Path | None = None
@@ -72,7 +74,8 @@ class Hourly(Duty):
         if not self.is_last and decisions.undecided < DAY:
             return decisions.count(delta)
         decisions.look_again()  # what could not be committed just now is looked at once more
-        decided = super().decide(delta, pulse, now, caught_up=caught_up and self.is_last, blind=blind)
+        caught_up = self.is_last and (caught_up or self.is_read)
+        decided = super().decide(delta, pulse, now, caught_up=caught_up, blind=blind)
         if decided is None:
             return None
         self._notices = [*self._notices, *decided.notices]

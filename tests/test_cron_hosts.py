@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
-import socket
+import sqlite3
 import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mailwatch.ledger import UNTIL
+from mailwatch.pushgateway import place
+from mailwatch.reserve import BYTES
 from mailwatch.store import read_snapshot
 from tests.parts.agent import Sample, parsed
-from tests.parts.cron import REFUSED, UNREACHABLE, CronJob, hook
+from tests.parts.cron import REFUSED, UNREACHABLE, CronJob, attempt, hook
 from tests.parts.exporters import node_exporter, pushgateway
 from tests.parts.journal import Journald, queued
 from tests.parts.ports import eventually, free_port
-from tests.parts.postfix import PrivatePostfix, Sink, run
+from tests.parts.postfix import PrivatePostfix, Sink
 from tests.parts.web_server import WebServer
 from tests.torture.disk import small_disk
 
@@ -67,23 +73,39 @@ def test_node_exporter_shows_what_the_textfile_has(tmp_path: Path) -> None:
 
 def test_a_pushgateway_has_the_last_run_and_nothing_of_the_one_before(tmp_path: Path) -> None:
     with pushgateway() as gateway:
-        job = CronJob(tmp_path, cron=f'pushgateway = "{gateway.url}"').began()
+        job = CronJob(tmp_path, cron=f'pushgateway = "{gateway.url}/metrics/job/mail/instance/mx1"').began()
         job.hour((5, 40, REFUSED))
         assert job.run().returncode == 2
-        [instance] = {dict(labels)["instance"] for _, labels in gateway.samples()}
-        assert instance in (socket.gethostname(), run("postconf", "-h", "myhostname").strip())
-        place = {("job", "mailwatch"), ("instance", instance)}
-        pushed = {(name, labels - place): value for (name, labels), value in gateway.samples().items()}
-        assert [each for each in gateway.samples() if not place <= each[1]] == []
+        group = {("job", "mail"), ("instance", "mx1")}
+        assert all(group <= labels for _, labels in gateway.samples())
+        pushed = {(name, labels - group): value for (name, labels), value in gateway.samples().items()}
         assert alike(pushed) == alike(parsed(job.textfile.read_text()))
-        assert ("mailwatch_probe_success", frozenset({("probe", "log")})) in pushed
-        job.cron = f'pushgateway = "{gateway.url}/metrics/job/mail/instance/mx1"'
+        newest = ("mailwatch_log_last_event_timestamp_seconds", frozenset[tuple[str, str]]())
+        assert newest in pushed
+        # a state that is begun anew has seen no event yet
+        shutil.rmtree(job.state)
+        assert job.run().returncode == 0
+        assert (newest[0], frozenset(group)) not in gateway.samples()
+        job.cron = f'pushgateway = "{gateway.url}"'
         job.write_config()
         job.run()
-        assert 'instance="mx1",job="mail"' in gateway.page()
+        assert {dict(labels)["job"] for _, labels in gateway.samples()} == {"mail", "mailwatch"}
     done = job.run()
     assert done.returncode == 1
     assert "the Pushgateway does not take the metrics: cannot connect to 127.0.0.1" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://push.example:9091", "http://push.example:9091/metrics/job/mailwatch/instance/mx1.example"),
+        ("https://u:p@push.example/sub/", "https://u:p@push.example/sub/metrics/job/mailwatch/instance/mx1.example"),
+        ("http://push.example/metrics/job/mail", "http://push.example/metrics/job/mail"),
+        ("http://push.example/metrics/job@base64/bWFpbA", "http://push.example/metrics/job@base64/bWFpbA"),
+    ],
+)
+def test_a_host_has_a_place_of_its_own_at_a_pushgateway(url: str, expected: str) -> None:
+    assert place(url, "mx1.example") == expected
 
 
 def test_a_pushgateways_password_is_not_shown(tmp_path: Path) -> None:
@@ -150,6 +172,21 @@ def test_a_relay_that_dies_and_a_postfix_that_stops_are_told_and_told_to_be_over
     assert len({each.headers["Idempotency-Key"] for each in web.posted}) == len(web.posted)
 
 
+def test_on_a_full_disk_the_reserve_is_given_up(tmp_path: Path, web: WebServer) -> None:
+    with small_disk(tmp_path / "state") as disk:
+        job = CronJob(tmp_path, extra=hook(web.port))
+        (job.state / "reserve").write_bytes(b"\0" * BYTES)
+        job.began()
+        job.hour((30, 60, UNREACHABLE))
+        disk.fill(left=0)
+        assert job.run().returncode == 2
+        assert not (job.state / "reserve").exists()
+        assert [each["cause"] for each in told(web)] == ["relay-unreachable"]
+        snapshot = read_snapshot(job.state)
+        assert snapshot is not None
+        assert snapshot.counters["log_lines", ()] == 120
+
+
 def test_on_a_full_disk_it_reads_on_and_tells_from_memory(tmp_path: Path, web: WebServer) -> None:
     with small_disk(tmp_path / "state") as disk:
         job = CronJob(tmp_path, extra=hook(web.port)).began()
@@ -209,3 +246,32 @@ def test_the_journal_is_read_on_from_run_to_run(tmp_path: Path) -> None:
             assert snapshot.counters["messages_queued", ()] == end - 5
     finally:
         journald.stop()
+
+
+WRITER = """\
+import sys, time
+lines = open(sys.argv[1]).read()
+with open(sys.argv[2], "a") as log:
+    while True:
+        log.write(lines)
+        log.flush()
+        time.sleep(0.02)
+"""
+
+
+def test_on_a_log_that_grows_all_the_time_it_ends_and_decides_about_now(tmp_path: Path, web: WebServer) -> None:
+    """What was looked at last is decided on, though there is always more to read."""
+    job = CronJob(tmp_path, extra=hook(web.port)).began()
+    some = tmp_path / "some"
+    some.write_text("".join(attempt(time.time(), number) for number in range(1000)))
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, some, job.log])
+    try:
+        done = job.run("--json", timeout=60)
+    finally:
+        writer.kill()
+        writer.wait()
+    said = json.loads(done.stdout)
+    assert said["lines"] > 1000
+    with contextlib.closing(sqlite3.connect(job.state / "state.db")) as connection:
+        [(until,)] = connection.execute("SELECT value FROM fact WHERE name = ?", (UNTIL,))
+    assert until > some.stat().st_mtime

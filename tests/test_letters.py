@@ -119,6 +119,16 @@ def test_the_begin_and_the_end_of_an_outage_are_one_line_of_a_digest() -> None:
     assert digest([], PAPER) is None
 
 
+def test_a_reminder_beside_its_first_notice_is_no_reminder() -> None:
+    told = digest([NOTICES["relay-first"], NOTICES["relay-reminder"]], PAPER)
+    assert told is not None
+    assert told.kind == "first"
+    assert told.subject == "[mx1] all mail via smtp.example.net is failing: password refused (since 09:12)"
+    alone = digest([NOTICES["relay-reminder"]], PAPER)
+    assert alone is not None
+    assert alone.kind == "reminder"
+
+
 def test_a_digest_is_as_bad_as_the_worst_that_was_though_it_is_over() -> None:
     told = digest([NOTICES["queue-growing"], NOTICES["relay-resolved"]], PAPER)
     assert told is not None

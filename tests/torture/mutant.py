@@ -22,8 +22,11 @@ PAUSE: Final = 0.05
 commit_at_once = Store.commit
 
 
-def commit_in_two(store: Store, delta: Delta, positions: Mapping[str, str | None], now: float) -> None:
-    """Write the positions, and then what was counted up to them."""
+def commit_in_two(
+    store: Store, delta: Delta, positions: Mapping[str, str | None], now: float, also: object = None
+) -> None:
+    """Write the positions, and then what was counted up to them; what was decided on it is left out."""
+    del also
     commit_at_once(store, Delta(), positions, now)
     time.sleep(PAUSE)
     commit_at_once(store, delta, {}, now)

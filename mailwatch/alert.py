@@ -138,8 +138,9 @@ class Notice:
 
     @property
     def severity(self) -> str:
-        """How bad it is to who reads it: what is over before it was told pages nobody."""
-        return "info" if self.reason == OVER_BEFORE_TOLD else self.alert.severity
+        """How bad it is to who reads it: what is over before it was told is worth a line, and pages nobody."""
+        found = self.alert.severity
+        return "warn" if self.reason == OVER_BEFORE_TOLD and found == "page" else found
 
     @property
     def episode_key(self) -> str:

@@ -91,7 +91,9 @@ class Duty:
 
     def beat(self, pulse: Pulse) -> None:
         """The loop has come round: who watches us is told."""
-        self._heart.beat(pulse)
+        waits = 0.0 if self._oldest[1] is None else self._oldest[0] - self._oldest[1]
+        late = waits >= self._options.rules.own_health.outbox_seconds
+        self._heart.beat(pulse, f"no channel takes what has been waiting for {waits:.0f} s" if late else None)
 
     def anew(self) -> None:
         """The state was damaged and is begun anew."""

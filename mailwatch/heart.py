@@ -36,8 +36,8 @@ class Heart:
         self._pinging: threading.Thread | None = None
         self._failed = False
 
-    def beat(self, pulse: Pulse) -> None:
-        """The loop has come round."""
+    def beat(self, pulse: Pulse, untold: str | None = None) -> None:
+        """The loop has come round; ``untold``: what is wrong with telling people, for whoever else can."""
         now = time.monotonic()
         if not self._ready:
             self._ready = True
@@ -46,7 +46,7 @@ class Heart:
         if self._watchdog.every is not None and now - self._alive_at >= self._watchdog.every:
             self._alive_at = now
             self._watchdog.alive()
-        trouble = next((seen.trouble for seen in pulse.probes().values() if seen.success is False), None)
+        trouble = next((seen.trouble for seen in pulse.probes().values() if seen.success is False), untold)
         signal = "ok" if trouble is None else "fail"
         if signal != self._pinged[0] or now - self._pinged[1] >= EVERY:
             self._ping(signal, trouble or "")

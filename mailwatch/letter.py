@@ -52,7 +52,7 @@ OWN: Final[dict[str, Advice]] = {
     ),
     "state-unwritable": Advice(
         "mailwatch cannot write what it has counted: its disk is full, read-only or damaged.",
-        "See space and inodes: df -h /var/lib/mailwatch; df -i /var/lib/mailwatch",
+        "See space and inodes where state_dir lies: df -h /var/lib/mailwatch; df -i /var/lib/mailwatch",
     ),
     "outbox-old": Advice(
         "A notification has been waiting for long: one channel at least does not take it.",
@@ -60,15 +60,15 @@ OWN: Final[dict[str, Advice]] = {
     ),
     "probe-failing": Advice(
         "A probe gives no answer: what it looks at is unknown, which is not the same as well.",
-        "See which, and why: mailwatch status",
+        "See which, and why: journalctl -u mailwatch -g probe -n 20; then mailwatch check-config",
     ),
     "postfix-unknown": Advice(
         "Neither the queue nor Postfix itself gives an answer: it may be down, or mailwatch may not be allowed to ask.",
-        "Ask by hand: postfix status; postqueue -j | head; then: mailwatch doctor",
+        "Ask by hand, also as mailwatch's user: postfix status; postqueue -j | head -n 3; mailwatch check-config",
     ),
     "mail-deferred": Advice(
         "Much more mail than usual has to wait for another try.",
-        "See what waits, and why: mailwatch queue; qshape deferred",
+        "See what waits, and why: postqueue -p | tail -n 30; qshape deferred",
     ),
     "mail-bounced": Advice(
         "Much more mail than usual comes back as undeliverable.",

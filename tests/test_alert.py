@@ -132,7 +132,7 @@ def test_what_ends_before_it_was_told_informs_unless_it_was_muted_for_a_reason(
     assert decisions[-1].alert is not None
     if decisions[-1].kind is not None:
         notice = Notice(kind=decisions[-1].kind, reason=reason, alert=decisions[-1].alert, at=1360)
-        assert notice.severity == "info"
+        assert notice.severity == "warn"
 
 
 def test_what_was_told_is_told_to_be_over_even_while_it_is_muted() -> None:

@@ -158,7 +158,7 @@ def test_what_is_found_late_informs_and_does_not_page() -> None:
     day.fails(1400, 1440, "relay-denied", "relay")
     notices = course(day, page_from=BEGIN + 1430 * 60.0).notices
     assert told(notices) == [
-        ("resolved", "relay_failing", "relay-auth-failed", "relay", "info"),
+        ("resolved", "relay_failing", "relay-auth-failed", "relay", "warn"),
         ("first", "relay_failing", "relay-denied", "relay", "page"),
     ]
     assert notices[1].alert.began_at == BEGIN + 1400 * 60

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta, timezone
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from mailwatch.alert import Alert, Notice
 from mailwatch.cause import CAUSES
 from mailwatch.causes import catalogue
+from mailwatch.commands import COMMANDS
 from mailwatch.digest import digest
 from mailwatch.firing import OWN_CAUSES
 from mailwatch.headline import OWN, PHRASES, headline
@@ -182,3 +184,8 @@ def test_whatever_strangers_say_the_subject_fits_and_the_letter_is_dead(
 def test_every_headline_leaves_room_for_host_and_time(cause: str) -> None:
     for rule in ("relay_failing", "recipients_failing", "local_fault", "own_health"):
         assert len(headline(rule, cause, {"relay": "smtp.provider.example.net", "percent": "61"})) <= 95
+
+
+def test_the_next_steps_name_only_commands_that_there_are() -> None:
+    for advice in OWN_ADVICE.values():
+        assert set(re.findall(r"mailwatch ([a-z][a-z-]+)", advice.fix)) <= set(COMMANDS), advice.fix

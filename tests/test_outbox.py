@@ -244,7 +244,7 @@ def test_tries_come_ever_later_and_not_in_step(folder: Path) -> None:
     assert max(waits) - min(waits) > 30
 
 
-def test_what_one_refuses_for_good_the_next_one_tells(
+def test_what_one_refuses_for_good_the_next_one_tells_at_once(
     folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     # by the order of the configuration, from there on and around, also one that wants worse than this
@@ -253,11 +253,23 @@ def test_what_one_refuses_for_good_the_next_one_tells(
         channels = (file(tmp_path / "told"), nobody(), web(server.url(), min_severity="page"))
         with telling(folder, *channels):
             eventually(lambda: states(folder, "web") == ["sent"], within=10, what="the next one has it")
-    assert states(folder, "nobody") == ["given-up"]
+    assert states(folder, "nobody") == ["failed"]
     assert states(folder, "file") == []
-    assert f"channel=nobody gave up {numbered(1).key}" in caplog.text
+    assert f"channel=nobody did not take {numbered(1).key}" in caplog.text
     assert "channel=nobody does not take it: told by channel=web" in caplog.text
-    assert counted(folder) == {"nobody given-up": 1, "web sent": 1}
+    assert counted(folder) == {"nobody failed": 1, "web sent": 1}
+    [(due,)] = asked(folder, "SELECT due_at FROM outbox WHERE channel = 'nobody'")
+    assert due - time.time() > 600  # slowly
+
+
+@pytest.mark.usefixtures("quick")
+def test_who_says_never_is_asked_again(folder: Path) -> None:
+    """A 404 while something is set up anew must not cost the one page of the night."""
+    commit(folder, numbered(1), to=("web",))
+    with WebServer(status=404) as server, telling(folder, web(server.url())):
+        eventually(lambda: states(folder, "web") == ["failed"], within=10, what="it was refused")
+        server.status = 200
+        eventually(lambda: states(folder, "web") == ["sent"], within=20, what="it is told")
 
 
 @pytest.mark.usefixtures("quick")

@@ -40,6 +40,8 @@ class Alone:
     tries: int = 0
     ended: float | None = None
     sent: bool = False
+    refused: bool = False
+    """Whether the channel says never: what comes behind it need not wait."""
 
 
 class Memory:
@@ -73,7 +75,7 @@ class Memory:
         found: dict[str, Taken | None] = {}
         with self._lock:
             for each in self._alone.values():
-                if each.ended is None:
+                if each.ended is None and not (each.refused and now < each.again_at):
                     is_due = not now < each.again_at <= now + LATEST
                     taken = Taken(each.notification, each.tries, each.made_at, in_row=False) if is_due else None
                     found.setdefault(topic(each.notification), taken)
@@ -85,7 +87,7 @@ class Memory:
         with self._lock:
             alone = self._alone.get(key)
             if alone is not None:
-                alone.tries, alone.sent = taken.tries + 1, outcome.sent
+                alone.tries, alone.sent, alone.refused = taken.tries + 1, outcome.sent, outcome.permanent
                 if outcome.sent or again_at is None:
                     alone.ended = now
                 else:

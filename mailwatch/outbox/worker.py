@@ -175,13 +175,19 @@ class Worker:
             log.warning("channel=%s does not take it: told by channel=%s", self._channel.name, chosen)
 
     def _is_to_escalate(self, taken: Taken, outcome: Outcome, again_at: float | None) -> bool:
-        return not outcome.sent and (again_at is None or taken.tries + 1 == ESCALATE_AFTER)
+        at_once = outcome.permanent and taken.tries == 0
+        return not outcome.sent and (again_at is None or at_once or taken.tries + 1 == ESCALATE_AFTER)
 
     def _again_at(self, taken: Taken, outcome: Outcome, now: float) -> float | None:
-        """When to try again (seconds); None to give up."""
-        if outcome.permanent or now - taken.made_at >= GIVE_UP_AFTER:
+        """When to try again (seconds); None to give up.
+
+        A channel that says never is tried again, too, slowly: a secret that was away, a proxy's 404 while something
+        is set up anew must not cost the one page of the night.
+        """
+        if now - taken.made_at >= GIVE_UP_AFTER:
             return None
-        wait = BACK_OFF[min(taken.tries, len(BACK_OFF) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+        step = len(BACK_OFF) - 1 if outcome.permanent else min(taken.tries, len(BACK_OFF) - 1)
+        wait = BACK_OFF[step] * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
         return now + max(wait, min(outcome.retry_after or 0.0, LONGEST_WAIT))
 
     def _say(self, taken: Taken, outcome: Outcome, *, given_up: bool) -> None:

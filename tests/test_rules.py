@@ -170,7 +170,8 @@ CASES: dict[str, tuple[History, list[str]]] = {
     "the state cannot be written": (history(probes=(UP, probe("state", False, "disk full"))), ["own_health state-unwritable raise page"]),
     "a notification waits for long": (history(outbox_oldest_at=NOW - 1000), ["own_health outbox-old raise warn"]),
     "nobody looks at the queue, for that was said": (
-        history(samples=(), probes=(), site=replace(SITE, looked_at=False)), ["postfix_down * unknown info"]),
+        history(samples=(), probes=(), site=replace(SITE, looked_at=False)),
+        ["queue_growing * unknown info", "oldest_too_old * unknown info", "queue_stuck * unknown info", "postfix_down * unknown info"]),
     "of the time before its start it says nothing of itself": (history(probes=(UP, probe("log", False)), started_at=NOW + 60), ["own_health * unknown info"]),
 }  # fmt: skip
 

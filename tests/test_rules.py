@@ -255,6 +255,38 @@ def test_no_two_reasons_mute_each_other_so_that_nothing_is_told() -> None:
             assert there is None or back is None, f"{one} and {other} mute each other"
 
 
+@pytest.mark.parametrize("waiting", ["queue_stuck", "queue_growing", "oldest_too_old", "no_delivery"])
+def test_of_the_faults_of_this_host_only_those_that_keep_mail_waiting_mute_that_it_waits(waiting: str) -> None:
+    local = {cause for cause, sides in CAUSES.items() if "local" in sides}
+    muting = {cause for cause in local if inhibited_by(waiting, "x", 2, {("local_fault", cause): 2})}
+    assert muting == {"disk-full", "permission", "transport-unavailable", "daemon-crash", "filter-failed"}
+
+
+@pytest.mark.parametrize("reason", [("local_fault", "disk-full"), ("relay_failing", "relay-denied")])
+@pytest.mark.parametrize(("values", "halted"), [({"stopped": 1.0}, True), ({}, True), (None, False)])
+def test_a_queue_manager_that_is_stopped_or_missing_is_told_whatever_else_is_wrong(
+    reason: tuple[str, str], values: dict[str, float] | None, halted: bool
+) -> None:
+    full = reason[0] == "local_fault"
+    found = history(
+        samples=(sample(incoming=state(3, 60)),),
+        probes=(
+            UP if values is None else probe("postfix", False, "see", up=1.0, **values),
+            probe("disk", not full, "full" if full else None),
+        ),
+        **(
+            {}
+            if full
+            else {"streaks": {("relay-denied", "relay"): Streak(9, NOW - 60, NOW - 1)}, "streaks_at": NOW - 1}
+        ),
+    )
+    course = advance(
+        {}, [found.at(NOW), found.at(NOW + 40), found.at(NOW + 80)], Terms(options=Options(), page_from=0.0)
+    )
+    told = {notice.alert.rule for notice in course.notices}
+    assert told == {reason[0], *(["queue_stuck"] if halted else [])}
+
+
 def test_every_rule_that_mutes_or_is_muted_is_one() -> None:
     for (rule, cause), muted in MUTED_BY.items():
         for name, about in ((rule, cause), *muted):

@@ -85,7 +85,7 @@ def _step(
             fires.get(key) or (_cannot_tell(key, view.now) if terms.blind or key[0] in untold else None),
             view.now,
             terms.options,
-            muted=_muted(key, _grade(known.get(key), fires.get(key)), view, terms, sources),
+            muted=_muted(key, (known.get(key), fires.get(key)), view, terms, sources),
             ahead=ahead,
         )
         counted[decision.reason] += 1
@@ -111,16 +111,20 @@ def _cannot_tell(key: AlertKey, now: float) -> Firing:
     return Firing(rule=rule, cause=cause, scope=scope, severity="info", level=UNKNOWN, since=now)
 
 
-def _grade(alert: Alert | None, firing: Firing | None) -> int:
-    found = [each.severity for each in (alert, firing) if each is not None]
-    return max((GRADES.get(severity, 0) for severity in found), default=0)
-
-
-def _muted(key: AlertKey, grade: int, view: View, terms: Terms, sources: Mapping[tuple[str, str], int]) -> str | None:
-    """Why nothing may be told of an alert now."""
+def _muted(
+    key: AlertKey,
+    about: tuple[Alert | None, Firing | None],
+    view: View,
+    terms: Terms,
+    sources: Mapping[tuple[str, str], int],
+) -> str | None:
+    """Why nothing may be told of an alert now: of what it was and what fires."""
+    found = [each for each in about if each is not None]
+    grade = max((GRADES.get(each.severity, 0) for each in found), default=0)
+    face = found[-1].evidence.get("face") if found else None
     if silenced(key, terms.silences, view.now) is not None:
         return SILENCED
-    if inhibited_by(key[0], key[1], grade, sources) is not None:
+    if inhibited_by(key[0], key[1], grade, sources, face) is not None:
         return INHIBITED
     if view.now < terms.page_from:
         return OLD

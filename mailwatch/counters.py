@@ -106,7 +106,7 @@ COUNTERS: Final[dict[str, CounterDefinition]] = {
         ),
         CounterDefinition(
             name="complaints",
-            text="Warnings, errors, fatals and panics of Postfix's programs, by why and on whose side.",
+            text="Warnings, errors, fatals and panics of Postfix's daemons, by why and on whose side.",
             labels=(("level", LEVELS), ("cause", tuple(CAUSES)), ("scope", SIDES)),
             only=can_fail_so,
         ),

@@ -1,7 +1,9 @@
 """What mutes what: where the reason is known, what follows from it is not told as well. Pure.
 
 A reason mutes from the moment it is seen, before it is told, and for a while after its end: a queue does not shrink
-at once.
+at once. Only what explains that mail waits mutes that it does: a program that warns of its configuration, or cannot
+look something up, need not hold up any. A queue manager that is seen stopped or missing is no consequence of anything
+but a Postfix that is down.
 """
 
 from __future__ import annotations
@@ -31,11 +33,16 @@ MUTED_BY: Final[dict[Pattern, tuple[Pattern, ...]]] = {
         ("local_fault", "filter-failed"), ("log_silent", None), *_WAITING, *_SHARES, *_OWN,
     ),
     ("postfix_down", None): (("log_silent", None), ("local_fault", "transport-unavailable"), *_WAITING, *_SHARES),
-    ("local_fault", "config-error"): (
-        ("local_fault", "daemon-crash"), ("local_fault", "transport-unavailable"), *_WAITING, *_SHARES,
-    ),
+    ("local_fault", "config-error"): (("local_fault", "daemon-crash"), ("local_fault", "transport-unavailable")),
     ("local_fault", "permission"): (("local_fault", "daemon-crash"), *_WAITING, *_SHARES),
-    ("local_fault", None): (*_WAITING, *_SHARES),
+    **dict.fromkeys(
+        (("local_fault", "transport-unavailable"), ("local_fault", "daemon-crash"), ("local_fault", "filter-failed")),
+        (*_WAITING, *_SHARES),
+    ),
+    **dict.fromkeys(
+        (("local_fault", "lookup-failed"), ("local_fault", "milter-failed"), ("local_fault", "local-delivery")),
+        _SHARES,
+    ),
     ("queue_stuck", None): (
         ("queue_growing", None), ("oldest_too_old", None), ("no_delivery", None), ("log_silent", "log-silent"),
     ),
@@ -47,6 +54,10 @@ MUTED_BY: Final[dict[Pattern, tuple[Pattern, ...]]] = {
     # what cannot be committed is not read either
     ("own_health", "state-unwritable"): (("log_silent", None), ("no_delivery", None)),
 }  # fmt: skip
+
+DOWN: Final = "postfix_down"
+HALTED: Final = frozenset({"stopped", "no-manager"})
+"""The faces of a queue that is stuck because its manager does not work."""
 
 
 def reasons(
@@ -71,10 +82,14 @@ def _is_reason(alert: Alert, now: float, aftermath: float) -> bool:
     return alert.state == FIRING or alert.clear_since is None
 
 
-def inhibited_by(rule: str, cause: str, grade: int, found: Mapping[tuple[str, str], int]) -> tuple[str, str] | None:
+def inhibited_by(
+    rule: str, cause: str, grade: int, found: Mapping[tuple[str, str], int], face: str | None = None
+) -> tuple[str, str] | None:
     """The reason that mutes an alert; None where none does. Nothing mutes itself, or what is worse than it."""
     for reason in sorted(found):
         if reason == (rule, cause) or found[reason] < grade:
+            continue
+        if face in HALTED and reason[0] != DOWN:
             continue
         muted = (*MUTED_BY.get(reason, ()), *MUTED_BY.get((reason[0], None), ()))
         if (rule, cause) in muted or (rule, None) in muted:

@@ -62,7 +62,8 @@ def rows_of(
             if channel.kind in UNRATIONED or notification.kind == RESOLVED:
                 rows.append(Row(channel.name, notification))
                 continue
-            found = admit(after.get(channel.name, Ration()), notification.severity, notification.at, options.alerts)
+            before = after.get(channel.name, Ration())
+            found = admit(before, notification.severity, notification.kind, notification.at, options.alerts)
             after[channel.name] = found.ration
             if found.admitted:
                 rows.append(Row(channel.name, with_more(notification, found.more)))

@@ -66,6 +66,13 @@ SAMPLE: Final = 300
 SENT, BOUNCED, EXPIRED, DELETED, REQUEUED = "sent", "bounced", "expired", "deleted", "requeued"
 
 
+TYPED: Final = frozenset(
+    {"sendmail", "mailq", "newaliases", "postfix", "postmap", "postalias", "postconf", "postqueue", "postsuper",
+     "postdrop", "postcat", "postlog", "postkick", "postlock", "postmulti", "postfix-script", "postmulti-script",
+     "postfix-tls-script", "postfix-wrapper", "post-install", "posttls-finger"}
+)  # fmt: skip
+"""Tools that people and scripts call: what they complain of is told to who typed it, and anybody may."""
+
 UnknownKey = tuple[str, str]
 """Scope and shape of a text whose cause is unknown: texts that differ in their numbers and names are alike."""
 
@@ -303,10 +310,17 @@ def _complained(delta: Delta, event: Complaint, known: Known, tell: Tell, judge:
     cause = judge(event)
     if cause is None:
         return
-    tell(("complaints", (event.level, cause.name, cause.scope)))
-    delta.examples[cause.name, cause.scope] = event.text
+    if event.origin.program not in TYPED or _is_of_the_host(event, cause):
+        tell(("complaints", (event.level, cause.name, cause.scope)))
+        delta.examples[cause.name, cause.scope] = event.text
     if cause.name == UNKNOWN:
         _sample(delta, LOCAL, event.at, event.text)
+
+
+def _is_of_the_host(event: Complaint, cause: Cause) -> bool:
+    """Whether a tool complains of what is wrong for everybody: no room, or no leave to write to maildrop."""
+    may_not_write = event.origin.program == "postdrop" and cause.name == "permission" and event.level == "warning"
+    return cause.name == "disk-full" or may_not_write
 
 
 _BY_HAND: Final[dict[type, tuple[str, str | None]]] = {

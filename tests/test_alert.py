@@ -249,10 +249,18 @@ def test_what_flaps_does_not_page_again_and_again(steps: list[tuple[int, Level |
 def test_a_channel_is_told_so_much_an_hour_and_then_how_many_more_there_were() -> None:
     options, ration, told = AlertsOptions(per_hour=2), Ration(), []
     for now in (0.0, 10.0, 20.0, 30.0, 3601.0, 3602.0):
-        admission = admit(ration, "warn", now, options)
+        admission = admit(ration, "warn", "first", now, options)
         told.append((admission.admitted, admission.reason, admission.more))
         ration = admission.ration
     assert told == [(True, "within-limit", 0), (True, "within-limit", 0), (False, "over-limit", 0), (False, "over-limit", 0),
                     (True, "within-limit", 2), (False, "over-limit", 0)]  # fmt: skip
-    assert admit(replace(ration, told_at=(3590.0, 3601.0)), "page", 3603.0, options).admitted
-    assert admit(Ration(told_at=(9000.0, 9001.0)), "warn", 10.0, options).admitted
+    assert admit(replace(ration, told_at=(3590.0, 3601.0)), "page", "reminder", 3603.0, options).admitted
+    assert admit(Ration(told_at=(9000.0, 9001.0)), "warn", "first", 10.0, options).admitted
+
+
+def test_the_first_page_of_an_alert_is_told_however_much_was_told_before() -> None:
+    options, used_up = AlertsOptions(per_hour=2), Ration(told_at=(1.0, 2.0, 3.0, 4.0, 5.0), held_back=7)
+    assert not admit(used_up, "page", "reminder", 6.0, options).admitted
+    assert not admit(used_up, "warn", "first", 6.0, options).admitted
+    admission = admit(used_up, "page", "first", 6.0, options)
+    assert (admission.admitted, admission.more, admission.ration.told_at[-1]) == (True, 7, 6.0)

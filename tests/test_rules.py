@@ -170,7 +170,8 @@ CASES: dict[str, tuple[History, list[str]]] = {
     "the state cannot be written": (history(probes=(UP, probe("state", False, "disk full"))), ["own_health state-unwritable raise page"]),
     "a notification waits for long": (history(outbox_oldest_at=NOW - 1000), ["own_health outbox-old raise warn"]),
     "nobody looks at the queue, for that was said": (
-        history(samples=(), probes=(), site=replace(SITE, looked_at=False)), ["postfix_down * unknown info"]),
+        history(samples=(), probes=(), site=replace(SITE, looked_at=False)),
+        ["queue_growing * unknown info", "oldest_too_old * unknown info", "queue_stuck * unknown info", "postfix_down * unknown info"]),
     "of the time before its start it says nothing of itself": (history(probes=(UP, probe("log", False)), started_at=NOW + 60), ["own_health * unknown info"]),
 }  # fmt: skip
 
@@ -252,6 +253,38 @@ def test_no_two_reasons_mute_each_other_so_that_nothing_is_told() -> None:
             there = inhibited_by(other[0], other[1], 2, {one: 2})
             back = inhibited_by(one[0], one[1], 2, {other: 2})
             assert there is None or back is None, f"{one} and {other} mute each other"
+
+
+@pytest.mark.parametrize("waiting", ["queue_stuck", "queue_growing", "oldest_too_old", "no_delivery"])
+def test_of_the_faults_of_this_host_only_those_that_keep_mail_waiting_mute_that_it_waits(waiting: str) -> None:
+    local = {cause for cause, sides in CAUSES.items() if "local" in sides}
+    muting = {cause for cause in local if inhibited_by(waiting, "x", 2, {("local_fault", cause): 2})}
+    assert muting == {"disk-full", "permission", "transport-unavailable", "daemon-crash", "filter-failed"}
+
+
+@pytest.mark.parametrize("reason", [("local_fault", "disk-full"), ("relay_failing", "relay-denied")])
+@pytest.mark.parametrize(("values", "halted"), [({"stopped": 1.0}, True), ({}, True), (None, False)])
+def test_a_queue_manager_that_is_stopped_or_missing_is_told_whatever_else_is_wrong(
+    reason: tuple[str, str], values: dict[str, float] | None, halted: bool
+) -> None:
+    full = reason[0] == "local_fault"
+    found = history(
+        samples=(sample(incoming=state(3, 60)),),
+        probes=(
+            UP if values is None else probe("postfix", False, "see", up=1.0, **values),
+            probe("disk", not full, "full" if full else None),
+        ),
+        **(
+            {}
+            if full
+            else {"streaks": {("relay-denied", "relay"): Streak(9, NOW - 60, NOW - 1)}, "streaks_at": NOW - 1}
+        ),
+    )
+    course = advance(
+        {}, [found.at(NOW), found.at(NOW + 40), found.at(NOW + 80)], Terms(options=Options(), page_from=0.0)
+    )
+    told = {notice.alert.rule for notice in course.notices}
+    assert told == {reason[0], *(["queue_stuck"] if halted else [])}
 
 
 def test_every_rule_that_mutes_or_is_muted_is_one() -> None:

@@ -265,6 +265,28 @@ def test_rejects_and_warnings_are_counted_by_cause_besides_their_kind() -> None:
     }
 
 
+@pytest.mark.parametrize("program", ["sendmail", "postmap", "postalias", "postqueue", "postsuper", "postfix-script"])
+def test_what_a_tool_complains_of_to_who_typed_it_is_no_complaint_of_postfix(program: str) -> None:
+    totals = judged(f"{program}[4]: fatal: usage: {program} [options]").totals()
+    assert totals == {("log_events", ("fatal",)): 1}
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        ("sendmail[4]: fatal: x(1): queue file write error: No space left on device", "disk-full"),
+        ("postdrop[4]: warning: mail_queue_enter: create file maildrop/1.2: Permission denied", "permission"),
+        ("smtpd[4]: fatal: usage: smtpd", "config-error"),
+    ],
+)
+def test_what_a_tool_finds_wrong_with_the_host_counts(line: str, cause: str) -> None:
+    delta = Delta()
+    events = PostfixParser(zone=UTC).parse(f"Nov 22 06:13:04 mx postfix/{line}\n".encode(), NOW).events
+    fold(delta, events, {}, lambda _: Cause(cause, "local"))
+    level = "warning" if "warning" in line else "fatal"
+    assert delta.totals()["complaints", (level, cause, "local")] == 1
+
+
 def test_what_no_rule_knows_is_kept_by_its_shape_and_without_local_parts() -> None:
     delta = judged(*(WARNED.format(f"queue{number} at mx{number}.example") for number in range(5)), REJECTED)
     assert {key: sample[0] for key, sample in delta.unknown.items()} == {

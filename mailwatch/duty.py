@@ -93,10 +93,14 @@ class Duty:
         """The loop has come round: who watches us is told."""
         self._heart.beat(pulse)
 
-    def anew(self) -> None:
-        """The state was damaged and is begun anew."""
-        self._decisions = None
-        self._outbox.anew()
+    def anew(self, now: float) -> None:
+        """The state was damaged and is begun anew; what was decided is still in memory."""
+        if self._decisions is None:
+            self._outbox.anew()
+            return
+        gap = Delta()
+        gap.count("log_gaps", now, ("state-damaged",))
+        self._decisions.begun_anew(gap)
 
     def decide(self, delta: Delta, pulse: Pulse, now: float, *, caught_up: bool, blind: bool = False) -> Decided | None:
         """Decide on what was read and looked at; None when there is nothing new. ``blind``: the log is not read."""

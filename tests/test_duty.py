@@ -30,7 +30,7 @@ from mailwatch.watchdog import Watchdog
 from tests.parts.alarm import alarm
 from tests.parts.days import SITE
 from tests.parts.ports import eventually
-from tests.test_decisions import BEGIN, CAUSE, OPTIONS, WEATHERS, Weather, known, read
+from tests.test_decisions import BEGIN, OPTIONS, WEATHERS, Weather, known, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,8 +65,8 @@ class Watched:
         """The disk of the queue is full, and has been for a while."""
         self.found.append(Probe(name="disk", at=time.time() - 60, success=False, trouble=FULL))
 
-    def decide(self, delta: Delta | None = None) -> Decided | None:
-        return self.duty.decide(delta or Delta(), self.pulse, time.time(), caught_up=True)
+    def decide(self, delta: Delta | None = None, *, later: float = 0) -> Decided | None:
+        return self.duty.decide(delta or Delta(), self.pulse, time.time() + later, caught_up=True)
 
     def commit(self, decided: Decided) -> None:
         now = time.time()
@@ -254,21 +254,36 @@ def test_samples_are_kept_for_as_long_as_rules_look_back_and_not_more(tmp_path: 
     store.close()
 
 
-def test_a_state_begun_anew_is_told_anew_and_still_over(watched: Watched) -> None:
+def test_what_was_decided_outlives_a_state_that_is_begun_anew(watched: Watched) -> None:
     watched.outbox.start()
     watched.full()
     decided = watched.decide()
     assert decided is not None
     watched.commit(decided)
     eventually(lambda: watched.told() == ["first"], within=10, what="it is told")
+    eventually(lambda: rows.pending(watched.folder) == 0, within=10, what="it is marked")
+    watched.store.close()
+    (watched.folder / NAME).write_bytes(b"no database" * 1000)
+    watched.duty.anew(time.time())
     watched.store.set_aside(time.time())
-    watched.duty.anew()
     watched.store = Store.open(watched.folder, time.time())
     watched.duty.begin(watched.store, time.time())
-    watched.full()
     decided = watched.decide()
     assert decided is not None
+    assert decided.pressing
+    assert list(decided.notices) == []
     watched.commit(decided)
-    eventually(lambda: len(watched.told()) == 2, within=10, what="it is told again by a state that knows nothing")
-    eventually(lambda: rows.pending(watched.folder) == 0, within=10, what="it is marked")
-    assert CAUSE not in watched.file.read_text()
+    with watched.store.reading() as connection:
+        written = {alert.cause for alert in ledger.read(connection, time.time()).alerts.values()}
+    assert {"disk-full", "log-gap"} <= written
+    assert watched.told() == ["first"]
+
+
+def test_a_state_that_was_damaged_before_the_start_is_told(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(b"no database" * 1000)
+    watched = Watched(tmp_path)
+    watched.decide()
+    decided = watched.decide(later=150)
+    watched.store.close()
+    assert decided is not None
+    assert [each.alert.cause for each in decided.notices] == ["log-gap"]

@@ -6,6 +6,7 @@ import contextlib
 import re
 import sqlite3
 import time
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -287,3 +288,62 @@ def test_a_state_that_was_damaged_before_the_start_is_told(tmp_path: Path) -> No
     watched.store.close()
     assert decided is not None
     assert [each.alert.cause for each in decided.notices] == ["log-gap"]
+
+
+def another(watched: Watched) -> Watched:
+    """A life after that of a duty, on a state that it cannot begin from."""
+    other = copy(watched)
+    other.outbox = Outbox(watched.folder, watched.options.channel)
+    other.duty = Duty(other.options, catalogue(), other.outbox, other.take, Heart(Watchdog({}), DeadmanOptions()), SITE)
+    return other
+
+
+def test_who_was_told_is_not_told_again_by_a_start_that_cannot_write_the_state(tmp_path: Path) -> None:
+    watched = Watched(tmp_path, state_dir=tmp_path)
+    watched.full()
+    decided = watched.decide()
+    assert decided is not None
+    watched.commit(decided)
+    watched.store.close()
+    before = watched.rows()
+    other = another(watched)
+    other.full()
+    other.duty.failed(other.pulse, time.time())
+    assert other.outbox.kept() == []
+    assert [alert.cause for alert in other.duty.alerts() or [] if alert.state == "firing"] == ["disk-full"]
+    assert other.rows() == before
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_what_cannot_be_committed_is_handed_over_to_another_configuration(tmp_path: Path, *, begun: bool) -> None:
+    watched = Watched(tmp_path, state_dir=tmp_path)
+    if not begun:
+        watched = another(watched)
+    watched.full()
+    watched.outbox.start()
+    watched.duty.failed(watched.pulse, time.time())
+    eventually(lambda: all(each.sent for each in watched.outbox.kept()), within=10, what="it is known as told")
+    assert watched.told() == ["first"]
+    watched.outbox.stop()
+    owed, other = watched.duty.owed(), another(watched)
+    assert owed is not None
+    other.outbox.go_on_from(watched.outbox.memories(), time.time())
+    other.duty.go_on_from(owed, time.time())
+    other.full()
+    other.duty.failed(other.pulse, time.time())
+    assert [each.sent for each in other.outbox.kept()] == [True]
+    other.duty.begin(other.store, time.time())
+    decided = other.decide()
+    assert decided is not None
+    other.commit(decided)
+    assert [outcome for _, outcome in other.rows()] == ["sent"]
+    assert other.duty.owed() is None
+    other.store.close()
+
+
+def test_what_a_channel_that_is_no_more_kept_in_memory_is_told_by_the_first(watched: Watched, tmp_path: Path) -> None:
+    watched.full()
+    watched.duty.failed(watched.pulse, time.time())
+    other = Outbox(watched.folder, [ChannelOptions(name="other", type="file", path=tmp_path / "other")])
+    other.go_on_from(watched.outbox.memories(), time.time())
+    assert [each.channel for each in other.kept()] == ["other"]

@@ -222,7 +222,7 @@ class Agent:
         """Begin anew at the end of the log: what had been counted is not known any more."""
         log.error("%s", error)
         self._failures += 1
-        self._duty.anew()
+        self._duty.anew(time.time())
         self._pulse.state = Seen(success=False, succeeded_at=self._pulse.state.succeeded_at, trouble=str(error))
         if self._store is not None:
             log.error("kept aside as %s", self._store.set_aside(time.time()))

@@ -9,9 +9,11 @@ How it fails
 
 from __future__ import annotations
 
+import calendar
 import contextlib
 import sqlite3
 import time
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.schema import APPLICATION_ID, MIGRATIONS
@@ -23,6 +25,24 @@ if TYPE_CHECKING:
 NAME: Final = "state.db"
 BUSY_MILLISECONDS: Final = 2000
 DAMAGED_KEPT: Final = 3
+STAMP: Final = "%Y%m%dT%H%M%SZ"
+CARRIED_FOR: Final = 86_400.0
+"""Seconds after which nobody is told any more what a damaged state has."""
+CARRIED_AT_MOST: Final = 10_000
+SOUND_ROW: Final = (
+    "typeof(made_at) = 'real' AND typeof(due_at) IN ('real', 'null') AND typeof(tries) = 'integer' "
+    "AND typeof(leased_until) IN ('real', 'null') AND typeof(ended_at) IN ('real', 'null') ORDER BY id DESC"
+)
+CARRIED: Final = (
+    (
+        "outbox",
+        "id, key, channel, topic, content, made_at, due_at, tries, leased_until, leased_by, ended_at, outcome, answer",
+        SOUND_ROW,
+    ),
+    ("alert", "rule, cause, scope, content", "json_valid(content)"),
+    ("ration", "channel, content", "json_valid(content)"),
+)
+"""What a new state takes from a damaged one: table, columns, and which rows are sound; the newest first."""
 UNWRITABLE: Final = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN,
      sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL}
@@ -95,7 +115,7 @@ def connect(path: Path, now: float) -> sqlite3.Connection:
             if verdict != "ok":
                 msg = f"state database {path} is damaged ({verdict})"
                 raise StateDamaged(msg)
-            migrate(connection, begun_anew_at=now if damaged_before(path) else None)
+            migrate(connection, now if damaged_before(path) else None, lately_damaged(path, now))
         except BaseException:
             connection.close()
             raise
@@ -181,21 +201,54 @@ def refuse_foreign(path: Path, connection: sqlite3.Connection) -> None:
         raise StateNewer(msg)
 
 
-def migrate(connection: sqlite3.Connection, begun_anew_at: float | None) -> None:
-    """Bring the database to the newest version, step by step."""
+def migrate(connection: sqlite3.Connection, begun_anew_at: float | None, aside: Path | None = None) -> None:
+    """Bring the database to the newest version, all of it or nothing; ``aside``: the damaged one that went before."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
-        connection.execute("BEGIN IMMEDIATE")
-        for statement in statements:
-            connection.execute(statement)
-        if number == 1:
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            if begun_anew_at is not None:
-                # in the transaction that makes the file: a crash right after must not forget that there was a gap
-                connection.execute("INSERT INTO fact VALUES ('begun_anew_at', ?)", (begun_anew_at,))
-                connection.execute("INSERT INTO counter VALUES ('log_gaps', '[\"state-damaged\"]', 1)")
-        connection.execute(f"PRAGMA user_version = {number}")
-        connection.execute("COMMIT")
+    if version == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in chain.from_iterable(MIGRATIONS[version:]):
+        connection.execute(statement)
+    if not version:
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        if begun_anew_at is not None:
+            # in the transaction that makes the file: a crash right after must not forget that there was a gap
+            note_gap(connection, begun_anew_at)
+            if aside is not None:
+                carry_over(connection, aside)
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    connection.execute("COMMIT")
+
+
+def note_gap(connection: sqlite3.Connection, now: float) -> None:
+    """Note that a damaged state went before: in the counter, and in the buckets that the rules look at."""
+    connection.execute("INSERT INTO fact VALUES ('begun_anew_at', ?)", (now,))
+    connection.execute("INSERT INTO counter VALUES ('log_gaps', '[\"state-damaged\"]', 1)")
+    connection.executemany(
+        "INSERT INTO bucket VALUES (?, ?, 'log_gaps', '[\"state-damaged\"]', 1)",
+        [(width, int(now) // width * width) for width in (60, 3600)],
+    )
+
+
+def carry_over(connection: sqlite3.Connection, aside: Path) -> None:
+    """Copy what can still be read of what people are to be told, and were, out of a damaged state."""
+    with contextlib.ExitStack() as stack:
+        try:
+            source = stack.enter_context(reading(aside))
+        except sqlite3.Error:
+            return
+        for table, columns, sound in CARRIED:
+            marks = ", ".join("?" * len(columns.split(",")))
+            connection.executemany(
+                f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})",  # noqa: S608 - words of our own
+                legible(source, f"SELECT {columns} FROM {table} WHERE {sound} LIMIT {CARRIED_AT_MOST}"),  # noqa: S608
+            )
+
+
+def legible(source: sqlite3.Connection, question: str) -> Iterator[tuple[object, ...]]:
+    """The rows up to the first that cannot be read."""
+    with contextlib.suppress(sqlite3.Error):
+        yield from source.execute(question)
 
 
 def damaged_before(path: Path) -> bool:
@@ -203,9 +256,21 @@ def damaged_before(path: Path) -> bool:
     return any(path.parent.glob(f"{path.name}.damaged-*"))
 
 
+def lately_damaged(path: Path, now: float) -> Path | None:
+    """The newest damaged database kept aside here; None where that is so old that nobody waits for what is in it."""
+    newest = max(path.parent.glob(f"{path.name}.damaged-*Z"), default=None)
+    if newest is None:
+        return None
+    try:
+        kept_at = calendar.timegm(time.strptime(newest.name.rpartition("-")[2], STAMP))
+    except ValueError:
+        return None
+    return newest if abs(now - kept_at) < CARRIED_FOR else None
+
+
 def keep_aside(path: Path, now: float) -> Path:
     """Rename the database and what belongs to it, so that it can be looked at; only the newest few are kept."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    stamp = time.strftime(STAMP, time.gmtime(now))
     aside = path.with_name(f"{path.name}.damaged-{stamp}")
     for suffix in ("-wal", "-shm", ""):
         with contextlib.suppress(FileNotFoundError):

@@ -93,7 +93,7 @@ class Decisions:
         self._page_from = page_from
         self._ahead = ahead
         self.alerts: dict[AlertKey, Alert] = dict(remembered.alerts)
-        self._written: dict[AlertKey, Alert] = dict(remembered.alerts)
+        self._written: dict[AlertKey, Alert | None] = dict(remembered.alerts)
         self._sums = Sums(remembered.minutes)
         self._samples: deque[QueueSample] = deque(remembered.samples, SAMPLES)
         self._probes: dict[tuple[str, str], Probe] = {}
@@ -170,6 +170,14 @@ class Decisions:
     def owe(self) -> None:
         """What was decided is in no state: it is to be committed with the next thing, and soon."""
         self._pressing = True
+
+    def begun_anew(self, gap: Delta) -> None:
+        """The state is begun anew: all that was decided is to be committed again, and ``gap`` is what that cost."""
+        self._written = dict.fromkeys(self._written)
+        self._count(gap)
+        self._before = None  # what was read before is not read again
+        self.owe()
+        self.look_again()
 
     def count(self, delta: Delta) -> Decided:
         """Take in what was read, and decide nothing yet: a later ``decide`` looks at all of it."""

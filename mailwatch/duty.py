@@ -9,11 +9,13 @@ Promises
 from __future__ import annotations
 
 import logging
+import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailwatch import ledger
+from mailwatch.database import NAME, reading
 from mailwatch.decisions import Decisions, Remembered
 from mailwatch.letter import Stationery
 from mailwatch.letters import addressed
@@ -21,10 +23,10 @@ from mailwatch.sample import Probe
 from mailwatch.tally import Delta
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
-    from mailwatch.alert import Alert, Notice
+    from mailwatch.alert import Alert, AlertKey, Notice
     from mailwatch.causes import Entry
     from mailwatch.decisions import Decided
     from mailwatch.heart import Heart
@@ -41,6 +43,15 @@ log = logging.getLogger(__name__)
 
 OLDEST_EVERY: Final = 10.0
 """Seconds between looks at how long the oldest notification waits."""
+
+
+class Owed(NamedTuple):
+    """What was decided and is in no state; ``rows`` that nobody was told of yet."""
+
+    state_dir: Path
+    alerts: dict[AlertKey, Alert]
+    rows: list[Row]
+    rations: dict[str, Ration]
 
 
 class Duty:
@@ -69,6 +80,26 @@ class Duty:
         self._seen: dict[str, Seen] = {}
         self._oldest: tuple[float, float | None] = (0.0, None)
 
+    def owed(self) -> Owed | None:
+        """What was decided and is in no state; None where all is committed."""
+        decisions = self._decisions
+        if decisions is None:
+            return None
+        if not (self._provisional or self._rows or self._outbox.kept() or decisions.standing().pressing):
+            return None
+        return Owed(self._options.state_dir, dict(decisions.alerts), list(self._rows), dict(self._rations))
+
+    def go_on_from(self, owed: Owed, now: float) -> None:
+        """Take over what the duty of an earlier configuration could not commit."""
+        names = [channel.name for channel in self._options.channel]
+        # what was addressed to a channel that is no more is told by the first one
+        self._rows = [row if row.channel in names else row._replace(channel=names[0]) for row in owed.rows if names]
+        if owed.state_dir == self._options.state_dir:
+            decisions = self._begun(now)
+            decisions.alerts.update(owed.alerts)
+            decisions.owe()
+            self._rations = {name: ration for name, ration in owed.rations.items() if name in names}
+
     def begin(self, store: Store, now: float) -> None:
         """Go on from what a state remembers, unless what was decided since is still in memory."""
         before = self._decisions
@@ -95,10 +126,14 @@ class Duty:
         late = waits >= self._options.rules.own_health.outbox_seconds
         self._heart.beat(pulse, f"no channel takes what has been waiting for {waits:.0f} s" if late else None)
 
-    def anew(self) -> None:
-        """The state was damaged and is begun anew."""
-        self._decisions = None
-        self._outbox.anew()
+    def anew(self, now: float) -> None:
+        """The state was damaged and is begun anew; what was decided is still in memory."""
+        if self._decisions is None:
+            self._outbox.anew()
+            return
+        gap = Delta()
+        gap.count("log_gaps", now, ("state-damaged",))
+        self._decisions.begun_anew(gap)
 
     def decide(self, delta: Delta, pulse: Pulse, now: float, *, caught_up: bool, blind: bool = False) -> Decided | None:
         """Decide on what was read and looked at; None when there is nothing new. ``blind``: the log is not read."""
@@ -152,8 +187,18 @@ class Duty:
     def _begun(self, now: float) -> Decisions:
         if self._decisions is None:  # the state could not be read yet
             self._provisional = True
-            self._decisions = self._made(Remembered(), now)
+            self._decisions = self._made(self._glimpsed(now), now)
         return self._decisions
+
+    def _glimpsed(self, now: float) -> Remembered:
+        """What a state remembers that cannot be written: who was told already is not told again at each start."""
+        try:
+            with reading(self._options.state_dir / NAME) as connection:
+                remembered = ledger.read(connection, now)
+                self._rations = {**ledger.read_rations(connection), **self._rations}
+        except (sqlite3.Error, ValueError, TypeError):  # it may be damaged, too
+            return Remembered()
+        return remembered
 
     def _made(self, remembered: Remembered, now: float) -> Decisions:
         return Decisions(self._site, self._options, remembered, now)

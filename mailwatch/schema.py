@@ -1,4 +1,4 @@
-"""The shape of the state database, as numbered steps: each runs once, in a transaction of its own.
+"""The shape of the state database, as numbered steps: each runs once, those that are missing in one transaction.
 
 A step that has been released is never changed; what comes after it is another step.
 """

@@ -363,6 +363,13 @@ def test_what_begins_on_a_read_only_disk_tells_and_ends_on_one_that_can_be_writt
         for rule, cause in (("local_fault", "disk-full"), ("postfix_down", "postfix-down")):
             times = channels.when_told(Told("first", rule, cause), agent, within=EVIDENCE + 15)
             assert max(times.values()) - begun_at <= EVIDENCE + STARTS, times
+        agent.signal(signal.SIGHUP)
+        agent.wait_until_said("the configuration was read again")
+        eventually(
+            lambda: agent.value("mailwatch_alerts_firing", rule="postfix_down", severity="page") == 1,
+            within=EVIDENCE + 15,
+            what="it is known",
+        )
         disk.remount("rw")
         run("postfix", "-c", postfix.etc, "start")
         flows_again(postfix)

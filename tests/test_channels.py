@@ -20,6 +20,7 @@ from mailwatch.notification import Notification
 from mailwatch.options import ChannelOptions, DeadmanOptions, Secret
 from tests.parts.alarm import alarm
 from tests.parts.certificates import Authority
+from tests.parts.ports import free_port
 from tests.parts.web_server import WebServer
 
 if TYPE_CHECKING:
@@ -145,6 +146,25 @@ def test_apprise_cuts_what_a_service_does_not_take_whole() -> None:
     cut, whole = (each.body for each in server.posted)
     assert b"x" * 1000 in cut
     assert len(cut) < 10_000 < len(whole)
+
+
+def test_apprise_tells_nobody_again_where_some_targets_of_a_url_have_got_it() -> None:
+    with WebServer(body=b"{}") as server:
+
+        def answer() -> None:
+            server.status = 404 if b'"bad"' in server.posted[-1].body else 200
+
+        server.before_answer = answer
+        for targets, sent in (("good/bad", True), ("bad/good", True), ("bad/bad", False)):
+            url = f"ntfy://127.0.0.1:{server.port}/{targets}"
+            outcome = deliver(ChannelOptions(name="a", url=Secret(url)), alarm())
+            assert outcome.sent is sent, outcome
+            assert outcome.answer.startswith("ntfy: taken by some, not by all: " if sent else "ntfy: not taken: ")
+            assert "error=404" in outcome.answer
+        server.before_answer, server.status = None, 200
+        two = f"json://127.0.0.1:{server.port}/a,json://127.0.0.1:{free_port()}/b"
+        outcome = deliver(ChannelOptions(name="a", url=Secret(two)), alarm())
+        assert outcome.answer.startswith("json: taken by some, not by all: ")
 
 
 def test_apprise_says_why_it_failed_without_what_is_secret() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import re
 import sqlite3
 import time
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,7 +31,7 @@ from mailwatch.watchdog import Watchdog
 from tests.parts.alarm import alarm
 from tests.parts.days import SITE
 from tests.parts.ports import eventually
-from tests.test_decisions import BEGIN, CAUSE, OPTIONS, WEATHERS, Weather, known, read
+from tests.test_decisions import BEGIN, OPTIONS, WEATHERS, Weather, known, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,8 +66,8 @@ class Watched:
         """The disk of the queue is full, and has been for a while."""
         self.found.append(Probe(name="disk", at=time.time() - 60, success=False, trouble=FULL))
 
-    def decide(self, delta: Delta | None = None) -> Decided | None:
-        return self.duty.decide(delta or Delta(), self.pulse, time.time(), caught_up=True)
+    def decide(self, delta: Delta | None = None, *, later: float = 0) -> Decided | None:
+        return self.duty.decide(delta or Delta(), self.pulse, time.time() + later, caught_up=True)
 
     def commit(self, decided: Decided) -> None:
         now = time.time()
@@ -254,21 +255,95 @@ def test_samples_are_kept_for_as_long_as_rules_look_back_and_not_more(tmp_path: 
     store.close()
 
 
-def test_a_state_begun_anew_is_told_anew_and_still_over(watched: Watched) -> None:
+def test_what_was_decided_outlives_a_state_that_is_begun_anew(watched: Watched) -> None:
     watched.outbox.start()
     watched.full()
     decided = watched.decide()
     assert decided is not None
     watched.commit(decided)
     eventually(lambda: watched.told() == ["first"], within=10, what="it is told")
+    eventually(lambda: rows.pending(watched.folder) == 0, within=10, what="it is marked")
+    watched.store.close()
+    (watched.folder / NAME).write_bytes(b"no database" * 1000)
+    watched.duty.anew(time.time())
     watched.store.set_aside(time.time())
-    watched.duty.anew()
     watched.store = Store.open(watched.folder, time.time())
     watched.duty.begin(watched.store, time.time())
+    decided = watched.decide()
+    assert decided is not None
+    assert decided.pressing
+    assert list(decided.notices) == []
+    watched.commit(decided)
+    with watched.store.reading() as connection:
+        written = {alert.cause for alert in ledger.read(connection, time.time()).alerts.values()}
+    assert {"disk-full", "log-gap"} <= written
+    assert watched.told() == ["first"]
+
+
+def test_a_state_that_was_damaged_before_the_start_is_told(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(b"no database" * 1000)
+    watched = Watched(tmp_path)
+    watched.decide()
+    decided = watched.decide(later=150)
+    watched.store.close()
+    assert decided is not None
+    assert [each.alert.cause for each in decided.notices] == ["log-gap"]
+
+
+def another(watched: Watched) -> Watched:
+    """A life after that of a duty, on a state that it cannot begin from."""
+    other = copy(watched)
+    other.outbox = Outbox(watched.folder, watched.options.channel)
+    other.duty = Duty(other.options, catalogue(), other.outbox, other.take, Heart(Watchdog({}), DeadmanOptions()), SITE)
+    return other
+
+
+def test_who_was_told_is_not_told_again_by_a_start_that_cannot_write_the_state(tmp_path: Path) -> None:
+    watched = Watched(tmp_path, state_dir=tmp_path)
     watched.full()
     decided = watched.decide()
     assert decided is not None
     watched.commit(decided)
-    eventually(lambda: len(watched.told()) == 2, within=10, what="it is told again by a state that knows nothing")
-    eventually(lambda: rows.pending(watched.folder) == 0, within=10, what="it is marked")
-    assert CAUSE not in watched.file.read_text()
+    watched.store.close()
+    before = watched.rows()
+    other = another(watched)
+    other.full()
+    other.duty.failed(other.pulse, time.time())
+    assert other.outbox.kept() == []
+    assert [alert.cause for alert in other.duty.alerts() or [] if alert.state == "firing"] == ["disk-full"]
+    assert other.rows() == before
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_what_cannot_be_committed_is_handed_over_to_another_configuration(tmp_path: Path, *, begun: bool) -> None:
+    watched = Watched(tmp_path, state_dir=tmp_path)
+    if not begun:
+        watched = another(watched)
+    watched.full()
+    watched.outbox.start()
+    watched.duty.failed(watched.pulse, time.time())
+    eventually(lambda: all(each.sent for each in watched.outbox.kept()), within=10, what="it is known as told")
+    assert watched.told() == ["first"]
+    watched.outbox.stop()
+    owed, other = watched.duty.owed(), another(watched)
+    assert owed is not None
+    other.outbox.go_on_from(watched.outbox.memories(), time.time())
+    other.duty.go_on_from(owed, time.time())
+    other.full()
+    other.duty.failed(other.pulse, time.time())
+    assert [each.sent for each in other.outbox.kept()] == [True]
+    other.duty.begin(other.store, time.time())
+    decided = other.decide()
+    assert decided is not None
+    other.commit(decided)
+    assert [outcome for _, outcome in other.rows()] == ["sent"]
+    assert other.duty.owed() is None
+    other.store.close()
+
+
+def test_what_a_channel_that_is_no_more_kept_in_memory_is_told_by_the_first(watched: Watched, tmp_path: Path) -> None:
+    watched.full()
+    watched.duty.failed(watched.pulse, time.time())
+    other = Outbox(watched.folder, [ChannelOptions(name="other", type="file", path=tmp_path / "other")])
+    other.go_on_from(watched.outbox.memories(), time.time())
+    assert [each.channel for each in other.kept()] == ["other"]

@@ -185,6 +185,37 @@ def test_what_became_of_a_row_of_a_lost_state_says_nothing_about_the_new_one(fol
     assert states(folder, "web") == [None]
 
 
+def reminder(number: int, **more: Any) -> Notification:
+    return replace(numbered(1, "reminder", **more), key=f"relay-failing/relay/relay/1/reminder/{number}")
+
+
+def test_of_the_reminders_that_waited_for_a_channel_only_the_last_is_told(folder: Path) -> None:
+    commit(folder, numbered(1), *map(reminder, range(2, 6)), numbered(2, about="other"))
+    with WebServer() as server, telling(folder, web(server.url())):
+        eventually(lambda: "sent" == states(folder, "web")[-2] == states(folder, "web")[-1], within=15, what="told")
+        assert keys(server) == [numbered(1).key, reminder(5).key, numbered(2, about="other").key]
+    assert states(folder, "web") == ["sent", "given-up", "given-up", "given-up", "sent", "sent"]
+    answers = asked(folder, "SELECT DISTINCT answer FROM outbox WHERE outcome = 'given-up'")
+    assert answers == [("a newer one follows",)]
+
+
+def test_that_it_began_and_that_it_is_over_is_told_whatever_waits_behind(folder: Path) -> None:
+    over = numbered(1, "resolved")
+    commit(folder, numbered(1), reminder(2), over, numbered(2))
+    now, told = time.time(), []
+    while (taken := rows.take(folder, "web", now, 30)) is not None:
+        told.append(taken.notification.key)
+        rows.settle(folder, taken, "web", TAKEN, (now, None), ())
+    assert told == [numbered(1).key, over.key, numbered(2).key]
+
+
+def test_a_reminder_that_is_looked_at_only_gives_way_too(folder: Path) -> None:
+    commit(folder, reminder(2), reminder(3))
+    taken = rows.waiting(folder, "web", time.time(), rows.NOTHING)
+    assert taken is not None
+    assert taken.notification.key == reminder(3).key
+
+
 @pytest.mark.parametrize("clock", [-7200, -90_000, 7200])
 def test_a_clock_that_is_set_keeps_nothing_waiting(folder: Path, clock: float) -> None:
     commit(folder, numbered(1), at=time.time())

@@ -6,12 +6,12 @@ import contextlib
 import sqlite3
 import stat
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mailwatch import store as store_module
-from mailwatch.database import StateDamaged, StateNewer, StateNotOurs, StateUnwritable
+from mailwatch.database import StateDamaged, StateNewer, StateNotOurs, StateUnwritable, keep_aside
 from mailwatch.delays import BOUNDS
 from mailwatch.event import Origin, Queued, Removed
 from mailwatch.schema import APPLICATION_ID, MIGRATIONS
@@ -182,6 +182,65 @@ def test_a_damaged_state_is_kept_aside_counted_and_begun_anew(tmp_path: Path, da
     snapshot = read_snapshot(tmp_path)
     assert snapshot is not None
     assert snapshot.counters == {("log_gaps", ("state-damaged",)): 1}
+
+
+def waiting(folder: Path) -> list[tuple[Any, ...]]:
+    with contextlib.closing(sqlite3.connect(folder / "state.db")) as connection:
+        return connection.execute("SELECT key, channel, due_at, outcome FROM outbox ORDER BY id").fetchall()
+
+
+def damage_facts(folder: Path, number: int) -> None:
+    """Put notifications, an alert and a ration into a state, and damage one page that is none of theirs."""
+    store = Store.open(folder, NOW)
+    with store.transaction() as connection:
+        connection.executemany("INSERT INTO fact VALUES (?, 1.0)", [(f"fact {each}",) for each in range(400)])
+        connection.executemany(
+            "INSERT INTO outbox (key, channel, topic, content, made_at, due_at, outcome) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [(f"k/{each}", "web", "k", "{}", NOW, None if each else NOW, "sent" if each else None)
+             for each in range(number)],
+        )  # fmt: skip
+        connection.execute("INSERT INTO alert VALUES ('a', 'b', 'c', '{}')")
+        connection.execute("INSERT INTO ration VALUES ('web', '{}')")
+        connection.execute("INSERT INTO ration VALUES ('odd', '{')")
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'fact'").fetchone()
+    store.close()
+    with (folder / "state.db").open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 4096)
+
+
+def test_what_people_are_to_be_told_is_carried_over_from_a_damaged_state(tmp_path: Path) -> None:
+    damage_facts(tmp_path, 3)
+    again = Store.open(tmp_path, NOW + 1)
+    assert again.damaged is not None
+    assert waiting(tmp_path) == [("k/0", "web", NOW, None), ("k/1", "web", None, "sent"), ("k/2", "web", None, "sent")]
+    with again.reading() as connection:
+        assert connection.execute("SELECT * FROM alert").fetchall() == [("a", "b", "c", "{}")]
+        assert connection.execute("SELECT * FROM ration").fetchall() == [("web", "{}")]
+        assert connection.execute("SELECT width, name, labels, value FROM bucket ORDER BY width").fetchall() == [
+            (width, "log_gaps", '["state-damaged"]', 1) for width in (60, 3600)
+        ]
+
+
+@pytest.mark.parametrize(("later", "carried"), [(3600, 3), (3 * 86_400, 0)])
+def test_what_was_damaged_long_ago_is_told_to_nobody(tmp_path: Path, later: int, carried: int) -> None:
+    damage_facts(tmp_path, 3)
+    keep_aside(tmp_path / "state.db", NOW)
+    Store.open(tmp_path, NOW + later).close()
+    assert len(waiting(tmp_path)) == carried
+
+
+def test_what_can_be_read_of_a_table_that_is_damaged_itself_is_carried_over(tmp_path: Path) -> None:
+    damage_facts(tmp_path, 500)
+    content = bytearray((tmp_path / "state.db").read_bytes())
+    at = content.index(b"k/250web")
+    content[at // 4096 * 4096 : (at // 4096 + 1) * 4096] = b"\xff" * 4096
+    (tmp_path / "state.db").write_bytes(content)
+    again = Store.open(tmp_path, NOW + 1)
+    assert again.damaged is not None
+    keys = [key for key, *_ in waiting(tmp_path)]
+    assert 100 < len(keys) < 500
+    assert keys[-1] == "k/499"
 
 
 def test_only_a_few_damaged_states_are_kept(tmp_path: Path) -> None:

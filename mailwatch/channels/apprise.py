@@ -2,6 +2,7 @@
 
 apprise takes a quarter of a second and 45 MiB to import: only here, in a process of its own. It raises nothing and
 gives a falsy result; the reason is in what it logs as warning (in what it logs below that stands the message itself).
+What one of several targets in a URL has got counts as sent, for the others it is in the answer.
 Of services that know an alert again (``dedup``, ``alias``) the key is put into the URL where it has none.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
@@ -43,6 +45,8 @@ def send(notification: Notification, channel: ChannelOptions, deadline: float) -
         for each in service:
             # too long for a service would else mean not told at all
             each.overflow_mode = apprise.OverflowMode.TRUNCATE
+    for each in service:
+        vars(each)["mark_delivered"] = heard.took  # apprise calls it for each target that has got it
     sent = service.notify(
         title=notification.subject,
         body=notification.text or notification.subject,
@@ -51,16 +55,24 @@ def send(notification: Notification, channel: ChannelOptions, deadline: float) -
         interpret_escapes=False,
     )
     if not sent:
+        if heard.taken or (isinstance(sent, Iterable) and any(sent)):
+            # told again, those who have got it would get it at each try
+            return Receipt(f"{scheme(channel.url.reveal())}: taken by some, not by all{heard.last()}")
         raise SendFailed(f"{scheme(channel.url.reveal())}: not taken{heard.last()}")
     return Receipt(f"{scheme(channel.url.reveal())}: taken")
 
 
 class Heard(logging.Handler):
-    """Keeps what apprise warns of."""
+    """Keeps what apprise warns of, and whether any of several targets has got it."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.lines: list[str] = []
+        self.taken = False
+
+    def took(self, _target: object, per_message: bool = False) -> None:  # noqa: FBT001, FBT002 - apprise's own
+        """One target has got it; what goes ``per_message`` is an image, not the text."""
+        self.taken = self.taken or not per_message
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep one."""

@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -53,16 +54,18 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 class Watch:
     """One life of the agent between two configurations: its files, opened and closed together."""
 
-    def __init__(self, claimed: Claim, pulse: Pulse, watchdog: Watchdog) -> None:
+    def __init__(self, claimed: Claim, pulse: Pulse, watchdog: Watchdog, before: Watch | None) -> None:
         self._claimed = claimed
         self._wakeup = wakeup_of(claimed.log)
         judge, mistakes = judge_of(claimed.options, claimed.postfix, look_up=True)
         for mistake in mistakes:
             log.error("rules of causes are left out: %s", mistake)
         self.probes = probes_of(claimed.options, judge)
-        self._outbox = Outbox(claimed.options.state_dir, claimed.options.channel)
+        self.outbox = Outbox(claimed.options.state_dir, claimed.options.channel)
         self._heart = Heart(watchdog, claimed.options.deadman)
         self.duty = self._on_duty()
+        if before is not None:
+            self._go_on_from(before)
         self._agent = Agent(
             state_dir=claimed.options.state_dir,
             open_source=self._open_source,
@@ -76,17 +79,24 @@ class Watch:
     def _on_duty(self) -> Duty:
         entries = catalogue()
         site = site_of(self._claimed.options, self._claimed.postfix, entries)
-        return Duty(self._claimed.options, entries, self._outbox, self.probes.taken, self._heart, site)
+        return Duty(self._claimed.options, entries, self.outbox, self.probes.taken, self._heart, site)
+
+    def _go_on_from(self, before: Watch) -> None:
+        """What could not be committed is in memory alone."""
+        now, owed = time.time(), before.duty.owed()
+        self.outbox.go_on_from(before.outbox.memories(), now)
+        if owed is not None:
+            self.duty.go_on_from(owed, now)
 
     def run(self) -> None:
         """Work until ``stop``."""
         self.probes.start()
-        self._outbox.start()
+        self.outbox.start()
         try:
             self._agent.run()
         finally:
             self.probes.stop()
-            self._outbox.stop()
+            self.outbox.stop()
             self._wakeup.close()
 
     @property
@@ -139,7 +149,7 @@ class Supervision:
                 if self._hung_up:
                     self._hung_up = False
                     self._change_over()
-                self._watch = Watch(self._claimed, self._pulse, self._watchdog)
+                self._watch = Watch(self._claimed, self._pulse, self._watchdog, self._watch)
                 self._subject.probed, self._subject.alerts = self._watch.probes.latest, self._watch.duty.alerts
                 self._subject.channels = [channel.name for channel in self._claimed.options.channel]
                 self._tell()

@@ -11,12 +11,13 @@ from mailwatch.outbox import rows
 from mailwatch.outbox.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from mailwatch.letters import Kept, Row
     from mailwatch.notification import Notification
     from mailwatch.options import ChannelOptions
+    from mailwatch.outbox.memory import Memory
 
 ENDS_WITHIN: Final = 2.0
 """Seconds that the end waits for notifications under way: what is not told by then is told by the next process."""
@@ -35,6 +36,19 @@ class Outbox:
             channel.name: Worker(folder, channel, [*names[at + 1 :], *names[:at]], self._hand_on)
             for at, channel in enumerate(channels)
         }
+
+    def go_on_from(self, before: Mapping[str, Memory], now: float) -> None:
+        """Take over what the channels of an earlier configuration know and could not write down."""
+        for name, memory in before.items():
+            if name in self._workers:
+                self._workers[name].memory = memory
+        for each in [kept for name in before.keys() - self._workers.keys() for kept in before[name].kept()]:
+            if each.ended_at is None and self._names:
+                self._workers[self._names[0]].tell_from_memory(each.notification, now)
+
+    def memories(self) -> dict[str, Memory]:
+        """What each channel knows that no row remembers."""
+        return {name: worker.memory for name, worker in self._workers.items()}
 
     def start(self) -> None:
         """Begin to tell; what an earlier process left is told, too."""

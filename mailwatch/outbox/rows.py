@@ -5,6 +5,7 @@ Promises
     of a process that is gone counts for nothing, so that after a kill a notification may come twice, with the same
     key, and is neither lost nor late. What is about the same thing is told in its order: that it is over never comes
     before that it began. What a channel does not take is put up for the next one in the transaction that notes it.
+    A reminder gives way to what waits behind it; that something began, or is over, is always told.
 
 How it fails
     A row that this version cannot read is given up and said: it must not keep others waiting.
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from mailwatch.counters import OUTCOMES
 from mailwatch.database import BUSY_MILLISECONDS, NAME, reading, told_plainly
 from mailwatch.letters import topic
-from mailwatch.notification import RESOLVED, Notification
+from mailwatch.notification import REMINDER, RESOLVED, Notification
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -46,6 +47,8 @@ HEADS: Final = """
         AND older.id < mine.id AND older.key NOT IN (SELECT value FROM json_each(:told))
     ) AND key NOT IN (SELECT value FROM json_each(:held))"""
 """Of each topic the first row that is not told yet; ``told``, ``held``: see Aside."""
+FOLLOWED: Final = "a newer one follows"
+"""Why a reminder is not told."""
 DUE_AT: Final = "CASE WHEN tries = 0 OR due_at > :now + :latest THEN 0 ELSE due_at END"
 """What was not tried yet is due, whatever the clock has done since it was made."""
 LEASED_UNTIL: Final = "CASE WHEN leased_by IS :owner THEN coalesce(leased_until, 0) ELSE 0 END"
@@ -95,14 +98,17 @@ def take(folder: Path, channel: str, now: float, lease: float) -> Taken | None:
         return None
     with writing(folder) as connection:
         while (row := connection.execute(NEXT, _values(channel, now, NOTHING)).fetchone()) is not None:
-            found = _read(row)
+            found = _worth_telling(connection, row, channel)
             if isinstance(found, Taken):
                 connection.execute(
                     "UPDATE outbox SET leased_until = ?, leased_by = ? WHERE key = ? AND channel = ?",
                     (now + lease, OWNER, row[0], channel),
                 )
                 return found
-            log.error("channel=%s: gave up %s: %s", channel, row[0], found)
+            log.log(
+                logging.INFO if found == FOLLOWED else logging.ERROR,
+                "channel=%s: gave up %s: %s", channel, row[0], found,
+            )  # fmt: skip
             finish(connection, row[0], channel, GIVEN_UP, found, now)
     return None
 
@@ -114,7 +120,7 @@ def waiting(folder: Path, channel: str, now: float, aside: Aside) -> Taken | Non
         with reading(folder / NAME) as connection:
             while True:
                 row = connection.execute(NEXT, _values(channel, now, aside._replace(told=told))).fetchone()
-                found = None if row is None else _read(row)
+                found = None if row is None else _worth_telling(connection, row, channel)
                 if not isinstance(found, str):
                     return found
                 told.add(row[0])
@@ -240,6 +246,20 @@ def told_of(folder: Path, channel: str) -> list[Notification]:
         return []
     last = [each.notification for each in map(_read, rows) if isinstance(each, Taken)]
     return [each for each in last if each.kind != RESOLVED]
+
+
+def _worth_telling(connection: sqlite3.Connection, row: tuple[str, str, int, float], channel: str) -> Taken | str:
+    """What is in a row; or why it is not told: after an outage of its channel one reminder is as good as ten."""
+    found = _read(row)
+    if not isinstance(found, Taken) or found.notification.kind != REMINDER:
+        return found
+    newer = connection.execute(
+        "SELECT 1 FROM outbox AS mine JOIN outbox AS newer ON newer.channel = mine.channel "
+        "AND newer.topic = mine.topic AND newer.id > mine.id AND newer.due_at IS NOT NULL "
+        "WHERE mine.key = ? AND mine.channel = ? LIMIT 1",
+        (row[0], channel),
+    ).fetchone()
+    return found if newer is None else FOLLOWED
 
 
 def _read(row: tuple[str, str, int, float]) -> Taken | str:

@@ -162,6 +162,19 @@ CASES: dict[str, tuple[History, list[str]]] = {
     "processes die": (history({0: {("complaints", ("daemon-crash", "local")): 2}, 4: {("complaints", ("daemon-crash", "local")): 2}}),
                       ["local_fault daemon-crash raise page"]),
     "a label more does not matter": (history({0: {("complaints", ("fatal", "config-error", "local")): 2}}), ["local_fault config-error raise page"]),
+    "warnings of the configuration page nobody": (
+        history({minute: {("complaints", ("warning", "config-error", "local")): 1} for minute in range(0, 12, 4)}), ["local_fault config-error raise warn"]),
+    "warnings, and a program that gives up by them": (
+        history({3: {("complaints", ("warning", "config-error", "local")): 2}, 0: {("complaints", ("fatal", "config-error", "local")): 2}}),
+        ["local_fault config-error raise page"]),
+    "warnings, and one line that is worse": (
+        history({0: {("complaints", ("warning", "config-error", "local")): 2, ("complaints", ("error", "config-error", "local")): 1}}),
+        ["local_fault config-error raise warn"]),
+    "mail fails by the configuration": (
+        history({0: {("complaints", ("warning", "config-error", "local")): 2, ("delivery_failures", ("deferred", "config-error", "local")): 2}}),
+        ["local_fault config-error raise page"]),
+    "the configuration was wrong an hour ago, and nothing was taken up since": (
+        history({60: {("complaints", ("fatal", "config-error", "local")): 2}}), ["local_fault config-error hold page"]),
     "strangers are refused": (history({0: {("complaints", ("client-refused", "client")): 99}}), []),
     "clients of ours are refused": (
         history({3: {("rejects", ("submission-refused",)): 30, ("rejects", ("client-refused",)): 99}}), ["clients_refused submission-refused raise page"]),
@@ -274,11 +287,8 @@ def test_a_queue_manager_that_is_stopped_or_missing_is_told_whatever_else_is_wro
             UP if values is None else probe("postfix", False, "see", up=1.0, **values),
             probe("disk", not full, "full" if full else None),
         ),
-        **(
-            {}
-            if full
-            else {"streaks": {("relay-denied", "relay"): Streak(9, NOW - 60, NOW - 1)}, "streaks_at": NOW - 1}
-        ),
+        streaks={} if full else {("relay-denied", "relay"): Streak(9, NOW - 60, NOW - 1)},
+        streaks_at=NOW - 1,
     )
     course = advance(
         {}, [found.at(NOW), found.at(NOW + 40), found.at(NOW + 80)], Terms(options=Options(), page_from=0.0)

@@ -45,6 +45,8 @@ SLOW: Final[dict[str, Patience]] = {
     "dns-failed": Patience(10, 900),
     "tls-failed": Patience(10, 900),
 }
+WARNED_OF: Final = frozenset({"config-error"})
+"""Postfix warns of these and works on (a stale map, a name listed twice): a page takes a program that gives up."""
 ELSEWHERE: Final = frozenset({"postfix-down", "queue-stuck", "expired"})
 """Told by rules of their own, or by the cause behind them."""
 
@@ -143,6 +145,15 @@ def _face(full: Probe) -> str:
     return "bytes" if values.get("bytes_free", 0.0) <= values.get("needed", 0.0) else "inodes"
 
 
+def _severity(view: View, options: LocalFault, cause: str, level: str) -> str:
+    usual = view.severity(cause)
+    if cause not in WARNED_OF or usual != "page":
+        return usual
+    counted = view.counted(options.window_seconds if level == RAISE else LONG)
+    grave = sum(number for series, number in counted.items() if _is(series, cause) and series[1][0] != "warning")
+    return usual if grave >= _patience(cause, options).lines else "warn"
+
+
 def _firing(
     view: View, options: LocalFault, cause: str, judged: tuple[int, float, str, int], full: Probe | None = None
 ) -> Firing:
@@ -151,7 +162,7 @@ def _firing(
         rule=NAME,
         cause=cause,
         scope=LOCAL,
-        severity=options.severity or view.severity(cause),
+        severity=options.severity or _severity(view, options, cause, level),
         level=RAISE if level == RAISE else HOLD,
         since=min(since, view.now),
         count=said or None,

@@ -21,6 +21,7 @@ from mailwatch.database import NAME
 from mailwatch.letters import Row
 from mailwatch.options import ChannelOptions, Secret
 from mailwatch.outbox import Outbox, rows, worker
+from mailwatch.outbox.memory import Memory
 from mailwatch.outbox.repeats import Repeats
 from mailwatch.store import Store
 from tests.parts.alarm import alarm
@@ -429,6 +430,17 @@ def test_what_is_over_does_not_overtake_in_memory_what_began(folder: Path) -> No
         assert [each for each in keys(server) if "/relay/relay/" in each] == [
             numbered(1).key, numbered(1).key, numbered(1, "resolved").key,
         ]  # fmt: skip
+
+
+def test_what_is_told_from_memory_while_it_is_committed_is_marked_after_that() -> None:
+    memory = Memory("web")
+    memory.put(numbered(1), 1.0)
+    [taken] = memory.due(1.0)
+    kept = memory.kept()  # what is written into rows: not told yet
+    memory.settle(taken, TAKEN, 2.0, None)
+    memory.committed({each.notification.key: each.ended_at for each in kept})
+    assert memory.unmarked() == {numbered(1).key: TAKEN}
+    assert memory.kept() == []
 
 
 def test_memory_is_bounded_and_gives_up_the_oldest(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

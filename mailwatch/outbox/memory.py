@@ -19,7 +19,7 @@ from mailwatch.letters import Kept, topic
 from mailwatch.outbox.rows import LATEST, Aside, Taken
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Mapping
 
     from mailwatch.channels.wire import Outcome
     from mailwatch.notification import Notification
@@ -39,9 +39,9 @@ class Alone:
     again_at: float = 0.0
     tries: int = 0
     ended: float | None = None
-    sent: bool = False
     refused: bool = False
     """Whether the channel says never: what comes behind it need not wait."""
+    told: Outcome | None = None
 
 
 class Memory:
@@ -87,7 +87,8 @@ class Memory:
         with self._lock:
             alone = self._alone.get(key)
             if alone is not None:
-                alone.tries, alone.sent, alone.refused = taken.tries + 1, outcome.sent, outcome.permanent
+                alone.tries, alone.refused = taken.tries + 1, outcome.permanent
+                alone.told = outcome if outcome.sent else None
                 if outcome.sent or again_at is None:
                     alone.ended = now
                 else:
@@ -129,15 +130,17 @@ class Memory:
         """What no row remembers, in its order."""
         with self._lock:
             return [
-                Kept(self._channel, each.notification, each.made_at, each.ended, each.sent)
+                Kept(self._channel, each.notification, each.made_at, each.ended, each.told is not None)
                 for each in self._alone.values()
             ]
 
-    def committed(self, keys: Collection[str]) -> None:
-        """Rows remember these now; one that is told meanwhile is marked after that."""
+    def committed(self, ended: Mapping[str, float | None]) -> None:
+        """Rows remember these keys now, and when each was done with; one that was told meanwhile is marked later."""
         with self._lock:
-            for key in keys:
-                self._alone.pop(key, None)
+            for key, written in ended.items():
+                alone = self._alone.pop(key, None)
+                if alone is not None and alone.told is not None and written is None:
+                    self._told[key] = alone.told
 
     def next_at(self, now: float) -> float | None:
         """When something of it is due, or to be marked (seconds)."""

@@ -87,7 +87,7 @@ class Outbox:
     def committed(self, kept: Collection[Kept]) -> None:
         """It is committed now."""
         for name, worker in self._workers.items():
-            worker.memory.committed([each.notification.key for each in kept if each.channel == name])
+            worker.memory.committed({each.notification.key: each.ended_at for each in kept if each.channel == name})
 
     def oldest(self) -> float | None:
         """Since when the oldest notification waits."""

@@ -103,6 +103,30 @@ def test_every_recorded_fault_has_its_cause(log: str, causes: list[str], scope: 
     assert side in scope.split("|"), found
 
 
+NO_NAME = "hostname x.example does not resolve to address 192.0.2.1: Temporary failure in name resolution"
+NO_LIST = "1.2.0.192.list.example: RBL lookup error: Host or domain name not found. Name service error for name=1.2.0.192.list.example type=A: Host not found, try again"
+NO_TLS = "TLS library problem: error:0A00010B:SSL routines::wrong version number:../ssl/record/ssl3_record.c:354:"
+NO_KEY = "cannot get RSA certificate from file /etc/ssl/mail.pem: disabling TLS support"
+
+
+@pytest.mark.parametrize(
+    ("program", "text", "side"),
+    [
+        *((program, text, "client") for program in ("smtpd", "smtps/smtpd", "postscreen", "tlsproxy", "dnsblog")
+          for text in (NO_NAME, NO_LIST, NO_TLS)),
+        *((program, text, "local") for program in ("smtp", "lmtp", "trivial-rewrite", "cleanup") for text in (NO_LIST, NO_TLS)),
+        ("smtpd", NO_KEY, "local"),
+        ("tlsproxy", NO_KEY, "local"),
+    ],
+)  # fmt: skip
+def test_what_strangers_make_a_server_warn_of_is_on_their_side(program: str, text: str, side: str) -> None:
+    line = f"Nov 22 06:13:04 mx postfix/{program}[4]: warning: {text}\n"
+    (event,) = PostfixParser(zone=UTC).parse(line.encode(), NOW).events
+    cause = Judge(RULES, Relays())(event)
+    assert cause is not None
+    assert cause.scope == side, cause
+
+
 def test_every_cause_is_in_the_catalogue_with_a_next_step() -> None:
     for cause, entry in catalogue().items():
         assert entry.title, cause

@@ -51,6 +51,11 @@ RATHER_SHORT: Final = 512
 OWN_AGENTS: Final = frozenset({"local", "virtual", "pipe", "discard", "cleanup"})
 """Agents that deliver on this machine: what fails there is ours."""
 
+SERVERS: Final = frozenset({"smtpd", "postscreen", "tlsproxy", "dnsblog"})
+"""Programs that strangers talk to: of their names, and of TLS with them, it warns as they like."""
+OWN_TLS: Final = "local-tls"
+"""The rule for a certificate or key of our own that cannot be used."""
+
 
 class Judge:
     """Tells causes by ``rules``, on a machine whose mail goes through ``relays`` and that serves ``networks``."""
@@ -96,6 +101,9 @@ class Judge:
         if cause.name == UNKNOWN and isinstance(event, Complaint):
             cause = self.rules.tell(said, CLIENT)  # a server may warn of its client
             return cause if cause.name != UNKNOWN else Cause(UNKNOWN, LOCAL)
+        if isinstance(event, Complaint) and _is_of_a_stranger(event, cause):
+            told = self.rules.tell(said, CLIENT)
+            return told if told.scope == CLIENT and told.name != UNKNOWN else Cause("client-error", CLIENT, cause.rule)
         if cause.name == "client-refused" and isinstance(event, Restriction) and self._serves(event.client):
             return cause._replace(name="submission-refused")
         return cause
@@ -174,3 +182,13 @@ class Judge:
         if address is not None and (address.startswith(("/", "private/", "public/"))):
             return said, LOCAL  # LMTP over a socket: the back end of our own mailboxes
         return said._replace(host=host, address=address), self.relays.side(host, address)
+
+
+def _is_of_a_stranger(event: Complaint, cause: Cause) -> bool:
+    """Whether a server warns of a name or of TLS that is its client's."""
+    return (
+        event.level == "warning"
+        and event.origin.program in SERVERS
+        and cause.name in ("dns-failed", "tls-failed")
+        and cause.rule != OWN_TLS
+    )

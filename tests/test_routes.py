@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mailwatch.cause import RECIPIENT, RELAY
-from mailwatch.commands.judging import networks_of
+from mailwatch.commands.judging import networks_of, site_of
 from mailwatch.commands.routes import addresses, hosts, maps, relays_of
-from mailwatch.discovery import ask_postconf
+from mailwatch.discovery import Log, ask_postconf
 from mailwatch.options import Options, PostfixOptions
 
 if TYPE_CHECKING:
@@ -84,3 +86,21 @@ def test_a_setting_is_split_into_its_tables() -> None:
 
 def test_a_relay_is_known_by_its_addresses_too() -> None:
     assert addresses({"localhost", "192.0.2.7"}) >= {"127.0.0.1", "192.0.2.7"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "has_postconf", "interval", "looked_at"),
+    [
+        ("file", True, 60, True),
+        ("journal", True, 60, True),
+        ("file", True, 0, False),
+        ("file", False, 60, False),
+        ("stdin", True, 60, False),
+    ],
+)
+def test_postfix_is_looked_at_where_it_is_and_not_where_only_its_log_is(
+    monkeypatch: pytest.MonkeyPatch, kind: str, has_postconf: bool, interval: int, looked_at: bool
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name, **_: f"/usr/sbin/{name}" if has_postconf else None)
+    options = replace(Options(), queue=replace(Options().queue, interval=interval))
+    assert site_of(options, None, Log(kind=kind), {}).looked_at is looked_at

@@ -65,6 +65,7 @@ def probe(
 
 
 UP = probe("postfix", True, up=1.0)
+ROOM = probe("disk", True)
 
 
 def history(
@@ -74,6 +75,8 @@ def history(
     **more: object,
 ) -> History:
     counted = {MINUTE - ago: Counter(bucket) for ago, bucket in (minutes or {}).items()}
+    if probes and not any(each.name == "disk" for each in probes):
+        probes = (*probes, ROOM)
     known = {"started_at": 0.0, "last_event_at": NOW - 1, **more}
     return History(sums=Sums(counted), samples=samples, probes=probes, **{"site": SITE, **known})  # type: ignore[arg-type]
 
@@ -90,7 +93,7 @@ CASES: dict[str, tuple[History, list[str]]] = {
     "nothing has ever been seen": (
         history(samples=(), probes=(), last_event_at=None),
         ["queue_growing * unknown info", "oldest_too_old * unknown info", "queue_stuck * unknown info", "log_silent log-silent unknown info",
-         "postfix_down * unknown info", "own_health postfix-unknown raise warn"]),
+         "postfix_down * unknown info", "local_fault disk-full unknown info", "own_health postfix-unknown raise warn"]),
     "three failures in a row, in a minute that had deliveries before": (
         history({0: {SENT: 300, refused("relay-unreachable"): 3, DEFERRED: 3}}, streaks=RELAY_DOWN, streaks_at=NOW - 1),
         ["relay_failing relay-unreachable raise page"]),
@@ -119,7 +122,8 @@ CASES: dict[str, tuple[History, list[str]]] = {
     "Postfix is down": (history(probes=(DOWN,)), ["postfix_down postfix-down raise page"]),
     "Postfix is down and hides its queue": (
         history(samples=(unread(at=NOW - 5, instance="postfix", trouble="mail system is down", up=False),), probes=()),
-        ["queue_growing * unknown info", "oldest_too_old * unknown info", "queue_stuck * unknown info", "postfix_down postfix-down raise page"]),
+        ["queue_growing * unknown info", "oldest_too_old * unknown info", "queue_stuck * unknown info", "postfix_down postfix-down raise page",
+         "local_fault disk-full unknown info"]),
     "a probe that knows is believed, not a sample that does not": (
         history(samples=(unread(at=NOW - 1, instance="postfix", trouble="not allowed"),), probes=(UP,)),
         ["queue_growing * unknown info", "oldest_too_old * unknown info"]),
@@ -251,6 +255,23 @@ def test_an_hourly_run_tells_what_only_a_look_at_the_queue_shows_and_what_it_cou
         alerts = course.alerts
         told.append([notice.alert.cause for notice in course.notices])
     assert told == [["queue-old"], [], ["postfix-unknown"]]
+
+
+def test_a_full_disk_is_not_over_because_nobody_has_looked_since_the_start() -> None:
+    full = probe("disk", False, "full", at=NOW - 3000)
+    begun = advance({}, [history(probes=(UP, full)).at(NOW - 2000 + 10 * step) for step in range(3)], TERMS)
+    assert [notice.kind for notice in begun.notices] == ["first"]
+    unseen = history(probes=())
+    again = advance(begun.alerts, [unseen.at(NOW + 10 * step) for step in range(60)], TERMS)
+    assert [notice.kind for notice in again.notices if notice.alert.cause == "disk-full"] == []
+    looks = (
+        history(probes=(UP, probe("disk", True, at=at))).at(at + 1) for at in range(int(NOW) + 600, int(NOW) + 1200, 10)
+    )
+    over = advance(again.alerts, looks, TERMS)
+    assert [notice.kind for notice in over.notices if notice.alert.cause == "disk-full"] == ["resolved"]
+
+
+TERMS = Terms(options=Options(), page_from=0.0)
 
 
 def test_no_two_reasons_mute_each_other_so_that_nothing_is_told() -> None:

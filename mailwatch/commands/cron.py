@@ -109,7 +109,7 @@ def setting_of(options: Options, postfix: Postfix | None, watched: Log) -> Setti
 
     return Setting(
         options=options,
-        site=site_of(options, postfix, entries),
+        site=site_of(options, postfix, watched, entries),
         catalogue=entries,
         judge=judge,
         parser=PARSERS["postfix"](names=syslog_names(options, postfix), passed=PASSED),

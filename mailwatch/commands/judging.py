@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from mailwatch.causes import NEAR, Judge, Rule, RuleError, own_rules, read_rules
 from mailwatch.commands.routes import relays_of
+from mailwatch.discovery import postfix_program
 from mailwatch.view import Site
 
 if TYPE_CHECKING:
@@ -16,19 +17,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mailwatch.causes import Entry, Network
-    from mailwatch.discovery import Postfix
+    from mailwatch.discovery import Log, Postfix
     from mailwatch.options import Options
 
 LARGEST: Final = 1 << 20
 
 
-def site_of(options: Options, postfix: Postfix | None, entries: Mapping[str, Entry]) -> Site:
-    """What the rules know of this host beforehand."""
+def site_of(options: Options, postfix: Postfix | None, watched: Log, entries: Mapping[str, Entry]) -> Site:
+    """What the rules know of this host beforehand.
+
+    Nobody looks at Postfix where there is none (postconf is missing), or where the log is handed in from elsewhere.
+    """
+    is_here = watched.kind != "stdin" and postfix_program("postconf") is not None
     return Site(
         host=(postfix.hostname if postfix is not None else "") or socket.gethostname(),
         severities={cause: entry.severity for cause, entry in entries.items()},
         relay=(postfix.relayhost if postfix is not None else "") or None,
-        looked_at=bool(options.queue.interval),
+        looked_at=bool(options.queue.interval) and is_here,
     )
 
 

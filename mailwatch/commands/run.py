@@ -78,7 +78,7 @@ class Watch:
 
     def _on_duty(self) -> Duty:
         entries = catalogue()
-        site = site_of(self._claimed.options, self._claimed.postfix, entries)
+        site = site_of(self._claimed.options, self._claimed.postfix, self._claimed.log, entries)
         return Duty(self._claimed.options, entries, self.outbox, self.probes.taken, self._heart, site)
 
     def _go_on_from(self, before: Watch) -> None:

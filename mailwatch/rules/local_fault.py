@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailwatch.cause import CAUSES, LOCAL
-from mailwatch.firing import HOLD, RAISE, Firing
+from mailwatch.firing import HOLD, RAISE, Firing, unknown
 
 if TYPE_CHECKING:
     from mailwatch.counters import Series
@@ -63,7 +63,21 @@ def evaluate(view: View, options: LocalFault, /) -> list[Firing]:
             continue
         firing = _judged(view, options, cause, recent.get(cause, 0))
         found += [] if firing is None else [firing]
+    if all(each.cause != DISK_FULL for each in found) and _is_unseen(view, said=DISK_FULL in long):
+        found += unknown(NAME, view.now, DISK_FULL, LOCAL)
     return found
+
+
+def _is_unseen(view: View, *, said: bool) -> bool:
+    """Whether nobody has looked at the disk yet since the start, or had while this was not read: that ends nothing.
+
+    A look that came a moment after this view is one: only the last is known. What the log said it may take back.
+    """
+    if not view.history.site.looked_at or view.probes(DISK):
+        return False
+    if view.running_for() < 0:
+        return not said
+    return all(probe.name != DISK for probe in view.history.probes)
 
 
 def _said(view: View, seconds: int) -> dict[str, int]:

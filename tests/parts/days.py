@@ -155,6 +155,6 @@ class Day:
             sums=Sums(self.minutes),
             started_at=BEGIN,
             samples=self.samples,
-            probes=self.probes,
+            probes=self.probes or [Probe(name="disk", at=BEGIN, success=True, trouble=None, instance="postfix")],
             last_event_at=max(logged) * 60 + 59.0,
         )

@@ -118,13 +118,11 @@ def test_what_a_channel_refuses_comes_by_the_next_one_though_that_wants_worse(tm
             outages.begin()
             eventually(lambda: boss.posted, within=COMES_WITHIN, what="the next one is told that it began")
             outages.end()
-            eventually(
-                lambda: len(boss.posted) == 2 == len(gone.posted), within=COMES_WITHIN, what="and that it is over"
-            )
+            eventually(lambda: len(boss.posted) == 2, within=COMES_WITHIN, what="and that it is over")
         finally:
             agent.kill()
         assert [kind for kind, _ in told(boss)] == ["first", "resolved"]
-        assert told(gone) == told(boss)
+        assert told(gone) == told(boss)[:1]  # it is asked again, slowly, and in order
         # who was told that it began is told that it is over without waiting for the other to refuse that
         assert agent.said.count("channel=gone does not take it: told by channel=boss") == 1
 

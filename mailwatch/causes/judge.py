@@ -44,7 +44,7 @@ SESSIONS: Final[dict[type, str]] = {
 """Sessions with clients that came to nothing, in the words of smtpd and postscreen."""
 PASSED: Final = frozenset({"CONNECT", "DISCONNECT", "PASS NEW", "PASS OLD", "ALLOWLISTED", "WHITELISTED"})
 ECHO: Final = re.compile(r"^process [^ ]{1,200} pid [0-9]{1,10} exit status [0-9]{1,3}$")
-REMEMBERED: Final = 4096
+REMEMBERED: Final = 1024
 """So many texts are remembered with their cause: a dead relay says the same thing to every message."""
 RATHER_SHORT: Final = 512
 """Longer texts are decided anew each time: what is remembered is to stay small."""

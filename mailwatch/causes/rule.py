@@ -18,7 +18,7 @@ LAYERS: Final = (
     "local", "client", "provider", "sasl", "tls", "dns", "connection", "verdict", "keywords", "enhanced", "code",
 )  # fmt: skip
 """The order of deciding: text beats code, and the closer a text's origin is known the more it means."""
-MEMORY: Final = 1 << 18
+MEMORY: Final = 1 << 16
 """Bytes that RE2 may use for one pattern: one that does not fit is refused; beyond it is slower, and still linear."""
 SILENT: Final = re2.Options()
 SILENT.case_sensitive = False

@@ -160,5 +160,7 @@ class Agent:
         config.write_text(
             f'state_dir = "{self.folder / "state"}"\nlisten = "127.0.0.1:{self.page.port}"\n\n'
             f'[log]\npath = "{self.log}"\nstart = "{self.begin_at}"\n'
+            # that no Postfix runs beside a benchmark is news that would be written down
+            "[rules.postfix_down]\nenabled = false\n"
         )
         return config

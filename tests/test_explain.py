@@ -107,3 +107,12 @@ def test_a_wrong_file_of_rules_is_told_and_the_others_hold(config: Path, tmp_pat
     checked = mailwatch("check-config", "--config", config)
     assert checked.returncode == 2
     assert f"{folder / 'bad.toml'}: rule bad: pattern: " in checked.stderr
+
+
+def test_what_is_known_of_a_relay_alone_is_hinted_at(config: Path) -> None:
+    """A person in trouble pastes what the relay said on a machine that does not know it for one."""
+    reply = "host smtp.other.example[192.0.2.8] said: 535 5.7.8 Error: authentication failed"
+    done = mailwatch("explain", "--config", config, reply)
+    assert done.returncode == 3
+    assert done.stdout.splitlines()[-1].startswith("  if that is your relay: relay-auth-failed; ")
+    assert mailwatch("explain", "--config", config, "--side", "relay", reply).returncode == 0

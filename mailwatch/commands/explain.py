@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
-from mailwatch.cause import CLIENT, LOCAL, RECIPIENT, SIDES, UNKNOWN, Cause, Said, blanked, unwrapped, with_codes
+from mailwatch.cause import CLIENT, LOCAL, RECIPIENT, RELAY, SIDES, UNKNOWN, Cause, Said, blanked, unwrapped, with_codes
 from mailwatch.causes import catalogue
 from mailwatch.commands.failure import BAD_CONFIG, Failure
 from mailwatch.commands.failure import UNKNOWN as NOT_KNOWN
@@ -187,4 +187,9 @@ def explain(config: Path | None, side: str | None, as_object: bool, unknown: boo
         click.echo(as_json(told, entry))
     else:
         show(told, entry)
+        at_relay = judge.rules.tell(told.said, RELAY)
+        if told.cause.name == UNKNOWN and side is None and at_relay.name != UNKNOWN:
+            click.echo(
+                f"  if that is your relay: {at_relay.name}; ask again with --side relay, or name it in [postfix] relays"
+            )
     raise SystemExit(NOT_KNOWN if told.cause.name == UNKNOWN else 0)

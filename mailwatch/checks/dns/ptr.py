@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from dns.rdtypes.ANY.PTR import PTR
+
 from mailwatch.checks.dns.addresses import (
     Address,
     asking_for_ip,
@@ -72,7 +74,7 @@ async def _of(asks: Asks, facts: Facts, sending: SendingAddress) -> tuple[list[F
     answer = await asks.ask(reverse(sending.address), "PTR")
     if answer.outcome == NOBODY_KNOWS:
         return [_unknown(sending, reason(answer))], ""
-    names = sorted({record.target for record in answer.records[:MOST] if hasattr(record, "target")})
+    names = sorted({record.target for record in answer.records[:MOST] if isinstance(record, PTR)})
     if answer.outcome != ANSWER or not names:
         return [_missing(sending, facts, answer)], ""
     confirmed, trouble = await _leading_back(asks, sending.address, names)
@@ -111,7 +113,11 @@ def _where(sending: SendingAddress) -> str:
 
 def _record(answer: Answer) -> str:
     """What is there now, as lines of a zone."""
-    lines = [f"{written(answer.name)} IN PTR {written(record.target)}" for record in answer.records[:MOST]]
+    lines = [
+        f"{written(answer.name)} IN PTR {written(record.target)}"
+        for record in answer.records[:MOST]
+        if isinstance(record, PTR)
+    ]
     return "\n".join(lines)
 
 

@@ -144,7 +144,8 @@ def _null(domain: Name, answer: Answer, *, beside: bool) -> Finding:
         told = f"{shown(domain)} says that it takes no mail (null MX), and names servers that do: it must not do both."
         fix, section = "Take out the MX that names '.', or all others.", "RFC 7505 section 3"
         return _about(domain, "mx-null-beside", ERROR, told, fix, answer, reference=section)
-    told = f"{shown(domain)} says that it takes no mail (null MX): bounces are lost, and receivers refuse mail from it."fix = "Publish an MX that names a host which takes mail, if the domain sends mail."
+    told = f"{shown(domain)} says that it takes no mail (null MX): bounces are lost, and receivers refuse mail from it."
+    fix = "Publish an MX that names a host which takes mail, if the domain sends mail."
     return _about(domain, "mx-null", ERROR, told, fix, answer, reference="RFC 7505 section 4.2")
 
 

@@ -55,14 +55,14 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
             if name is not None:
                 asks.soon(name, "A")
     found: list[Finding] = []
-    troubles: dict[Blocklist, str] = {}
+    troubles: list[tuple[Blocklist, str]] = []
     for blocklist, about in asked:
         trouble = await _tested(asks, blocklist)
         if trouble is None:
             bad, trouble = await _on(asks, blocklist, about)
             found += bad
         if trouble is not None:
-            troubles[blocklist] = trouble
+            troubles.append((blocklist, trouble))
     found += [*_not_asked(troubles), *_no_address(facts)]
     if any(each.verdict not in (OK, NOT_APPLICABLE) for each in found):
         return found
@@ -175,16 +175,16 @@ def _fix(blocklist: Blocklist, subject: Subject, verdict: str, *, policy: bool) 
     return fix if subject.sending is None else asking_for_ip(subject.sending, fix)
 
 
-def _not_asked(troubles: dict[Blocklist, str]) -> list[Finding]:
+def _not_asked(troubles: list[tuple[Blocklist, str]]) -> list[Finding]:
     """One finding for all lists that could not be asked: unknown only where one is among them that counts."""
     if not troubles:
         return []
     reasons: dict[str, list[str]] = {}
-    for each, trouble in troubles.items():
+    for each, trouble in troubles:
         because = f"{trouble}, unless it is registered there" if each.registered else trouble
         reasons.setdefault(because, []).append(each.name)
     listed = "; ".join(f"{', '.join(names)} ({because})" for because, names in reasons.items())
-    counts = any(each.weight == ERROR and not each.registered for each in troubles)
+    counts = any(each.weight == ERROR and not each.registered for each, _ in troubles)
     return [
         Finding(
             check=NAME,

@@ -7,12 +7,11 @@ from ipaddress import IPv4Address, ip_network
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.addresses import reason, records_of
-from mailwatch.checks.dns.blocklists.lists import Meaning
 from mailwatch.finding import VERDICTS
 from mailwatch.question import ANSWER, UNKNOWN
 
 if TYPE_CHECKING:
-    from mailwatch.checks.dns.blocklists.lists import Blocklist
+    from mailwatch.checks.dns.blocklists.lists import Blocklist, Meaning
     from mailwatch.question import Answer
 
 CODES: Final = ip_network("127.0.0.0/8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from mailwatch.checks.dns.names import shown
 from mailwatch.checks.dns.spf.term import LOOKING_UP
 from mailwatch.checks.dns.spf.tree import target
 
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
 
     from dns.name import Name
 
-    from mailwatch.checks.dns.spf.term import Term
+    from mailwatch.checks.dns.spf.subject import shown
+from mailwatch.checks.dns.spf.term import Term
     from mailwatch.checks.dns.spf.tree import Tree
 
 MOST_LOOKUPS: Final = 10
@@ -134,7 +136,3 @@ def _trouble(tree: Tree, domain: Name, term: Term, path: tuple[Name, ...]) -> st
     reached = tree.reached.get((domain, term.column))
     return f"  (no answer: {reached.trouble})" if reached and reached.trouble else ""
 
-
-def shown(domain: Name) -> str:
-    """A name for people, without the last dot; bytes outside ASCII stand escaped."""
-    return domain.to_text(omit_final_dot=True)

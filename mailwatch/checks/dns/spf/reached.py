@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import TYPE_CHECKING, Final
 
-from mailwatch.checks.dns.spf.ranges import NONE, Ranges
+from mailwatch.checks.dns.spf.ranges import EVERYONE, NONE, Ranges
 from mailwatch.question import ANSWER, NO_DATA, NXDOMAIN, UNKNOWN
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ async def reach(asks: Asks, domain: Name, spelled: Name | None, term: Term) -> R
     answers = [await asks.ask(name, kind) for kind in FIRST[term.name]]
     if term.name == "exists":
         void = answers[0].outcome in VOID
-        return Reached(void4=void, void6=void, trouble=_trouble(answers))
+        everyone = EVERYONE if answers[0].outcome == ANSWER else NONE  # without a macro it is the same for all
+        return Reached(addresses=everyone, void4=void, void6=void, trouble=_trouble(answers))
     return Reached(
         addresses=_around(answers, term),
         void4=answers[0].outcome in VOID,

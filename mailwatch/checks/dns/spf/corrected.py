@@ -57,11 +57,12 @@ def terms_for(addresses: Iterable[IPv4Address | IPv6Address]) -> list[str]:
 
 def spelled_right(record: Record) -> str | None:
     """The text with each mistake replaced by what was meant; None when that of one is not known."""
-    text = record.text
+    text = f"{record.text} "
     for problem in sorted(record.problems, key=lambda each: -each.column):
-        begin = problem.column - 1
+        begin = text.rfind(problem.token, 0, problem.column - 1 + len(problem.token))
         end = begin + len(problem.token)
-        if problem.instead is None or not problem.token or text[begin:end] != problem.token:
+        # the column is that of the character that is wrong, the token the whole word; it may have been cut off
+        if problem.instead is None or not problem.token or not begin < problem.column <= end + 1 or text[end] != " ":
             return None
         text = f"{text[:begin]}{problem.instead}{text[end:]}"
     return " ".join(text.split())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from dns.name import Name
 
-    from mailwatch.checks.dns.spf.subject import shown
+
 from mailwatch.checks.dns.spf.term import Term
     from mailwatch.checks.dns.spf.tree import Tree
 

@@ -7,6 +7,7 @@ Promises
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -73,6 +74,11 @@ class Ranges:
         for network in networks:
             spans[network.version].append((int(network.network_address), int(network.broadcast_address)))
         return cls(_joined(spans[4]), _joined(spans[6]))
+
+    @classmethod
+    def of_texts(cls, addresses: Iterable[str]) -> Ranges:
+        """All the addresses, as DNS has answered them."""
+        return cls.of(ip_network(each) for each in addresses)
 
     def __or__(self, other: Ranges) -> Ranges:
         return Ranges(_joined(self.four + other.four), _joined(self.six + other.six))

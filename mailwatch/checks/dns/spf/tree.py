@@ -21,6 +21,7 @@ from mailwatch.checks.dns.spf.selection import select
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from mailwatch.checks.dns.spf.selection import NearMiss
     from mailwatch.checks.dns.spf.term import Record, Term
     from mailwatch.question import Answer, Asks
 
@@ -32,11 +33,15 @@ LEADING: Final = ("include", "redirect")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """What is published at ``domain``: all its texts that are SPF records, and the record if there is just one."""
+    """What is published at ``domain``: all its texts that are SPF records, and the record if there is just one.
+
+    ``near`` are texts that were meant for an SPF record, and are none.
+    """
 
     domain: Name
     answer: Answer
-    texts: tuple[str, ...] = ()
+    texts: tuple[bytes, ...] = ()
+    near: tuple[NearMiss, ...] = ()
     record: Record | None = None
 
     @property
@@ -124,7 +129,12 @@ def _spelled(term: Term) -> Name | None:
 async def read(asks: Asks, domain: Name) -> Published:
     """What is published at a domain."""
     answer = await asks.ask(domain, "TXT")
-    texts = select(answer)
+    selected = select(answer)
+    texts = selected.records
     return Published(
-        domain=domain, answer=answer, texts=texts, record=parse(texts[0]) if len(texts) == 1 else None
+        domain=domain,
+        answer=answer,
+        texts=texts,
+        near=selected.near,
+        record=parse(texts[0]) if len(texts) == 1 else None,
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from mailwatch.checks.dns.dmarc import check as dmarc
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -13,5 +15,7 @@ if TYPE_CHECKING:
 
     Check = Callable[[Asks, Facts], Awaitable[list[Finding]]]
 
-DNS: Final[dict[str, Check]] = {}
+DNS: Final[dict[str, Check]] = {
+    "dmarc": dmarc.check,
+}
 """Each check by its name, in the order in which a person reads what it found."""

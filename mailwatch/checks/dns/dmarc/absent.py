@@ -57,7 +57,7 @@ def near_misses(step: Step) -> list[Finding]:
             check=NAME,
             code="dmarc-near-miss",
             verdict=WARNING if step.records else ERROR,
-            text=f"{_seen(stray)} is not a DMARC record, because a record begins with exactly v=DMARC1 and a semicolon: "
+            text=f"{_seen(stray)} is not a DMARC record, for one begins with exactly v=DMARC1 and a semicolon: "
             + ("receivers skip it." if step.records else "receivers act as if there were none."),
             where=f"{shown(where)} TXT, column 1" if where is not None else "",
             fix="Take it out." if step.records else "Publish it as below.",

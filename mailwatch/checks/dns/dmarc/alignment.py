@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.dmarc.record import RELAXED, STRICT
 from mailwatch.checks.dns.dmarc.suffix_list import registered
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from mailwatch.checks.dns.facts import Facts
     from mailwatch.question import Asks
 
-MOST = 8
+MOST: Final = 8
 """So many domains of selectors are compared: each takes a walk."""
 
 

@@ -6,10 +6,12 @@ import itertools
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.dmarc import alignment, in_force, passing, reports
-from mailwatch.checks.dns.dmarc.absent import misplaced, missing, near_misses
+from mailwatch.checks.dns.dmarc.absent import misplaced, missing, near_misses, zone_line
+from mailwatch.checks.dns.dmarc.in_force import InForce
 from mailwatch.checks.dns.dmarc.record import NONE
 from mailwatch.checks.dns.dmarc.walk import LABEL, Discovery, Step, discover, soon
 from mailwatch.checks.dns.names import below, shown
+from mailwatch.checks.dns.txt import escaped
 from mailwatch.checks.dns.wildcard import answered_by_wildcard, neighbour
 from mailwatch.finding import ERROR, UNKNOWN, WARNING, Finding
 from mailwatch.question import ANSWER, NXDOMAIN
@@ -52,17 +54,17 @@ async def _about(asks: Asks, facts: Facts, found: Discovery, step: Step, record:
     if found.inherited:
         exists = (await asks.ask(facts.domain, "TXT")).outcome != NXDOMAIN
     policy = record.policy(subdomain=found.inherited, exists=exists)
-    told = list(in_force.findings(found, step, record, policy))
-    about_reports, unknown = await reports.findings(asks, found, step, record)
-    aligned, not_known = await passing.findings(asks, facts, found, step, record, policy)
-    told += [*about_reports, *aligned]
+    about = InForce(found=found, step=step, record=record, policy=policy)
+    about_reports, unknown = await reports.findings(asks, about)
+    aligned, not_known = await passing.findings(asks, facts, about)
+    told = [*in_force.findings(about), *about_reports, *aligned]
     if not_known:
         unknown += [each.answer for each in found.walk.steps if each.unknown][:1]
     if unknown or not_known:
         told.append(_unknown(unknown))
     if policy in (None, NONE) or any(each.verdict in (ERROR, WARNING, UNKNOWN) for each in told):
         return told
-    return [in_force.ok(found, step, record, policy), *told]
+    return [in_force.ok(about), *told]
 
 
 async def _wild(asks: Asks, facts: Facts, found: Discovery) -> set[Name]:
@@ -70,9 +72,10 @@ async def _wild(asks: Asks, facts: Facts, found: Discovery) -> set[Name]:
     wild = set()
     for step in found.walk.steps:
         name = below(step.domain, LABEL)
-        if step.answer.outcome == ANSWER and name is not None and len(step.domain.labels) >= REGISTERED:
-            if await answered_by_wildcard(asks, facts, name, "TXT"):
-                wild.add(step.domain)
+        if step.answer.outcome != ANSWER or name is None or len(step.domain.labels) < REGISTERED:
+            continue
+        if await answered_by_wildcard(asks, facts, name, "TXT"):
+            wild.add(step.domain)
     return wild
 
 
@@ -89,8 +92,8 @@ def _several(found: Discovery) -> list[Finding]:
             check=NAME,
             code="dmarc-several-records",
             verdict=ERROR,
-            text=f"There are {len(step.records)} DMARC records for {shown(step.domain)}: receivers discard them all, as if "
-            "there were none.",
+            text=f"There are {len(step.records)} DMARC records for {shown(step.domain)}: receivers discard them all, "
+            "as if there were none.",
             where=f"{LABEL}.{shown(step.domain)} TXT",
             fix="Take out all but one.",
             record=" | ".join(
@@ -109,13 +112,19 @@ def _near(found: Discovery, wild: set[Name]) -> list[Finding]:
 
 
 def _wildcard(step: Step, record: Record) -> Finding:
-    return in_force.made(
-        about, "dmarc-wildcard", WARNING,
-        f"The DMARC record of {shown(step.domain)} comes from a wildcard, which gives it for every name that is not there: "
-        "what others look for beside it (keys, policies) is answered wrongly.",
+    return Finding(
+        check=NAME,
+        code="dmarc-wildcard",
+        verdict=WARNING,
+        text=f"The DMARC record of {shown(step.domain)} comes from a wildcard, which gives it for every name that is "
+        "not there: what others look for beside it (keys, policies) is answered wrongly.",
+        where=f"{LABEL}.{shown(step.domain)} TXT",
         fix=f"Publish it at {LABEL}.{shown(step.domain)} itself, and take the wildcard out.",
-        publish=record.corrected, reference="RFC 4592 section 2.2.1",
-    )  # fmt: skip
+        record=escaped(record.text.encode("latin-1")),
+        publish=zone_line(step.domain, record.corrected, step.answer.ttl) if record.corrected else None,
+        reference="RFC 4592 section 2.2.1",
+        ttl=step.answer.ttl,
+    )
 
 
 def _unknown(answers: list[Answer]) -> Finding:

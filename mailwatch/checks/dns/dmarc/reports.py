@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from mailwatch.checks.dns.dmarc.absent import NAME
 from mailwatch.checks.dns.dmarc.grammar import is_record
-from mailwatch.checks.dns.dmarc.in_force import made
+from mailwatch.checks.dns.dmarc.in_force import at_column, made
 from mailwatch.checks.dns.dmarc.walk import organizational_domain, soon, walk
 from mailwatch.checks.dns.names import below, name_of, shown, written
 from mailwatch.checks.dns.txt import MOST as MOST_RECORDS
@@ -17,9 +17,8 @@ from mailwatch.question import ANSWER, NXDOMAIN, UNKNOWN
 if TYPE_CHECKING:
     from dns.name import Name
 
+    from mailwatch.checks.dns.dmarc.in_force import InForce
     from mailwatch.checks.dns.dmarc.record import Record
-    from mailwatch.checks.dns.dmarc.report_address import ReportAddress
-    from mailwatch.checks.dns.dmarc.walk import Discovery, Step
     from mailwatch.question import Answer, Asks
 
 MOST: Final = 10
@@ -27,15 +26,15 @@ MOST: Final = 10
 TTL: Final = 3600
 
 
-def destinations(record: Record) -> dict[Name, tuple[str, ReportAddress]]:
-    """Each domain that reports are to go to, with the tag and the first address in it."""
-    found: dict[Name, tuple[str, ReportAddress]] = {}
+def destinations(record: Record) -> dict[Name, tuple[str, int]]:
+    """Each domain that reports are to go to, with the tag and the column of the first address in it."""
+    found: dict[Name, tuple[str, int]] = {}
     for tag, addresses in (("rua", record.rua), ("ruf", record.ruf)):
         for each in addresses:
             if each.trouble is not None or each.host is None or len(found) >= MOST:
                 continue
             try:
-                found.setdefault(name_of(each.host), (tag, each))
+                found.setdefault(name_of(each.host), (tag, each.column))
             except ValueError:
                 continue
     return found
@@ -46,50 +45,49 @@ def permission(policy_domain: Name, host: Name) -> Name | None:
     return below(host, *(label for label in policy_domain.labels if label), "_report", "_dmarc")
 
 
-async def findings(asks: Asks, found: Discovery, step: Step, record: Record) -> tuple[list[Finding], list[Answer]]:
+async def findings(asks: Asks, about: InForce) -> tuple[list[Finding], list[Answer]]:
     """What keeps reports from arriving, and the answers for want of which that is not known."""
-    hosts = destinations(record)
-    others = [host for host in hosts if host not in (step.domain, found.walk.start)]
+    places = destinations(about.record)
+    others = [host for host in places if host not in (about.step.domain, about.start)]
     for host in others:
         soon(asks, host)
         asks.soon(host, "MX")
-        if (name := permission(step.domain, host)) is not None:
+        if (name := permission(about.step.domain, host)) is not None:
             asks.soon(name, "TXT")
     problems: list[Finding] = []
     unknown: list[Answer] = []
     for host in others:
-        told = await _one(asks, found, step, record, host, hosts[host])
+        tag, column = places[host]
+        told = await _one(asks, about, host, tag)
         if isinstance(told, Finding):
-            problems.append(told)
+            problems.append(at_column(told, column))
         elif told is not None:
             unknown.append(told)
     return problems, unknown
 
 
-async def _one(
-    asks: Asks, found: Discovery, step: Step, record: Record, host: Name, place: tuple[str, ReportAddress]
-) -> Finding | Answer | None:
+async def _one(asks: Asks, about: InForce, host: Name, tag: str) -> Finding | Answer | None:
     mx = await asks.ask(host, "MX")
     if mx.outcome == UNKNOWN:
         return mx
-    tag, address = place
     if await _nowhere(asks, mx):
         return made(
-            about, "dmarc-report-unreachable", WARNING,
+            about,
+            "dmarc-report-unreachable",
+            WARNING,
             f"Reports are to go to {shown(host)} ({tag}=), and no mail can: it has no server for mail.",
-            fix="Give an address that takes mail.", reference="RFC 9989 section 4.6", column=address.column,
-        )  # fmt: skip
+            fix="Give an address that takes mail.",
+            reference="RFC 9989 section 4.6",
+        )
     organization = organizational_domain(await walk(asks, host))
-    own = found.organization if not found.inherited else step.domain
-    if organization is not None and organization == own:
+    if organization is not None and organization == about.organization:
         return None
-    return await _permitted(asks, step, record, host, place)
+    return await _permitted(asks, about, host, tag)
 
 
-async def _permitted(
-    asks: Asks, step: Step, record: Record, host: Name, place: tuple[str, ReportAddress]
-) -> Finding | Answer | None:
-    name = permission(step.domain, host)
+async def _permitted(asks: Asks, about: InForce, host: Name, tag: str) -> Finding | Answer | None:
+    domain = about.step.domain
+    name = permission(domain, host)
     if name is not None:
         answer = await asks.ask(name, "TXT")
         if answer.outcome == UNKNOWN:
@@ -97,20 +95,16 @@ async def _permitted(
         texts = (octets(each).decode("latin-1") for each in answer.records[:MOST_RECORDS])
         if answer.outcome == ANSWER and any(is_record(each) for each in texts):
             return None
-    tag, address = place
-    return Finding(
-        check=NAME,
-        code="dmarc-report-not-authorised",
-        verdict=WARNING,
-        text=f"Reports are to go to {shown(host)} ({tag}=), which does not say that it takes those about "
-        f"{shown(step.domain)}: receivers do not send them.",
-        where=f"_dmarc.{shown(step.domain)} TXT, column {address.column}",
+    found = made(
+        about,
+        "dmarc-report-not-authorised",
+        WARNING,
+        f"Reports are to go to {shown(host)} ({tag}=), which does not say that it takes those about {shown(domain)}: "
+        "receivers do not send them.",
         fix=f"{shown(host)} has to publish the line below; or give an address in your own domain.",
-        record=record.text.encode("latin-1").decode("ascii", "backslashreplace"),
-        publish=f'{written(name)} {TTL} IN TXT "v=DMARC1"' if name is not None else None,
         reference="RFC 9990 section 4",
-        ttl=step.answer.ttl,
     )
+    return replace(found, publish=None if name is None else f'{written(name)} {TTL} IN TXT "v=DMARC1"')
 
 
 async def _nowhere(asks: Asks, mx: Answer) -> bool:

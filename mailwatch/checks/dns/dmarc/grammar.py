@@ -31,7 +31,7 @@ VALUES: Final = {
 }
 FAILURES: Final = frozenset({"0", "1", "d", "s"})
 REMOVED: Final = {"pct": "100", "rf": "afrf", "ri": "86400"}
-"""Tags that RFC 9989 has removed (appendix C.4), with the value that was the default."""
+"""Tags that RFC 9989 has removed (appendix C.5.2), with the value that was the default."""
 ADDRESSES: Final = ("rua", "ruf")
 KNOWN: Final = ("v", *VALUES, "fo", *ADDRESSES, *REMOVED)
 POLICY_WORDS: Final = {
@@ -56,7 +56,11 @@ def record_of(text: str) -> Record | None:
         if name not in values and _is_valid(name, value):
             values[name] = value
     addresses = {name: _addresses(tags, name) for name in ADDRESSES}
-    problems = (*_problems(tags), *_address_problems("rua", addresses["rua"]), *_address_problems("ruf", addresses["ruf"]))
+    problems = (
+        *_problems(tags),
+        *_address_problems("rua", addresses["rua"]),
+        *_address_problems("ruf", addresses["ruf"]),
+    )
     return Record(
         text=text,
         values=values,
@@ -71,7 +75,7 @@ def record_of(text: str) -> Record | None:
 def _corrected(text: str, problems: tuple[Problem, ...]) -> str | None:
     if any(each.instead is None for each in problems):
         return None
-    changes = {(each.column, each.token): each.instead for each in problems if each.instead is not None}
+    changes = {(each.column, each.piece): each.instead for each in problems if each.instead is not None}
     return replaced(text, changes)
 
 
@@ -103,7 +107,9 @@ def _problems(tags: TagList) -> Iterator[Problem]:
             yield _bad_value(tag)
         elif tag.name != name:
             yield _syntax(
-                tag, f"the tag {tag.name} is in capitals, and not every receiver knows it so", name + tag.text[len(name) :]
+                tag,
+                f"the tag {tag.name} is in capitals, and not every receiver knows it so",
+                name + tag.text[len(name) :],
             )
     yield from _without_ruf(tags)
 
@@ -116,7 +122,7 @@ def _without_ruf(tags: TagList) -> Iterator[Problem]:
         code="dmarc-fo-ignored",
         verdict=NOT_APPLICABLE,
         column=tag.column,
-        token=tag.text,
+        piece=tag.text,
         text="fo= says when reports of single failures are wanted, and without ruf= nobody reads it; harmless.",
         fix="Take it out.",
         instead="",
@@ -124,15 +130,15 @@ def _without_ruf(tags: TagList) -> Iterator[Problem]:
 
 
 def _flaw(flaw: Flaw) -> Problem:
-    token, text, instead = flaw.token, flaw.text, "" if flaw.token == ";" else None
-    if token.lower().startswith("mailto:"):
+    piece, text, instead = flaw.piece, flaw.text, "" if flaw.piece == ";" else None
+    if piece.lower().startswith("mailto:"):
         text = "a second address is parted from the first one by a comma, not by a semicolon"
-    what = "" if flaw.token == ";" else f" {_seen(token)}:"
+    what = "" if flaw.piece == ";" else f" {_seen(piece)}:"
     return Problem(
         code="dmarc-syntax",
         verdict=WARNING,
         column=flaw.column,
-        token="" if flaw.token == ";" else token,
+        piece="" if flaw.piece == ";" else piece,
         text=f"The DMARC record is not well written:{what} {text}; receivers skip it, or the record.",
         fix="Correct the record.",
         instead=instead,
@@ -145,7 +151,7 @@ def _syntax(tag: Tag, text: str, instead: str | None) -> Problem:
         code="dmarc-syntax",
         verdict=WARNING,
         column=tag.column,
-        token=tag.text,
+        piece=tag.text,
         text=f"The DMARC record is not well written: {text}.",
         fix="Correct the record.",
         instead=instead,
@@ -160,7 +166,7 @@ def _unknown(tag: Tag) -> Problem:
         code="dmarc-unknown-tag",
         verdict=WARNING,
         column=tag.column,
-        token=tag.text,
+        piece=tag.text,
         text=f"DMARC has no tag {_seen(tag.name)}, so that receivers skip it{meant}.",
         fix=f"Write {near[0]}= instead." if near else "Take it out.",
         instead=f"{near[0]}={tag.value}" if near else "",
@@ -179,11 +185,11 @@ def _removed(tag: Tag) -> Problem:
         code="dmarc-removed-pct" if partly else "dmarc-removed-tag",
         verdict=WARNING if partly else NOT_APPLICABLE,
         column=tag.column,
-        token=tag.text,
+        piece=tag.text,
         text=f"{_seen(tag.text)} was taken out of DMARC by RFC 9989: {effect}.",
         fix="Take it out; t=y asks for one level less while you test." if partly else "It may be taken out.",
         instead="",
-        reference="RFC 9989 appendix C.4",
+        reference="RFC 9989 appendix C.5.2",
     )
 
 
@@ -201,7 +207,7 @@ def _bad_value(tag: Tag) -> Problem:
         code="dmarc-policy-invalid" if policy else "dmarc-syntax",
         verdict=ERROR if policy else WARNING,
         column=tag.value_column,
-        token=tag.value,
+        piece=tag.value,
         text=f"{name}= is {shown} in the DMARC record, where {choices} may stand: {effect}.",
         fix=f"Write {name}={near}." if near else f"Write {choices}.",
         instead=near,
@@ -216,7 +222,7 @@ def _address_problems(name: str, addresses: tuple[ReportAddress, ...]) -> Iterat
                 code="dmarc-report-address",
                 verdict=WARNING,
                 column=each.column,
-                token=each.text,
+                piece=each.text,
                 text=f"{name}= has {_seen(each.text) or 'an empty place'}: {each.trouble}; no reports come there.",
                 fix="Correct the address." if each.text else "Take the comma out.",
                 instead=each.instead,
@@ -227,7 +233,7 @@ def _address_problems(name: str, addresses: tuple[ReportAddress, ...]) -> Iterat
                 code="dmarc-removed-size",
                 verdict=NOT_APPLICABLE,
                 column=each.column,
-                token=each.text,
+                piece=each.text,
                 text=f"{name}= has a limit of size at {_seen(each.text)}, which RFC 9989 has taken out; harmless.",
                 fix="It may be taken out.",
                 instead=each.instead,

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from mailwatch.checks.dns import caa, dane, tls_rpt
+from mailwatch.checks.dns.dnssec import check as dnssec
+from mailwatch.checks.dns.mta_sts import check as mta_sts
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -13,5 +17,11 @@ if TYPE_CHECKING:
 
     Check = Callable[[Asks, Facts], Awaitable[list[Finding]]]
 
-DNS: Final[dict[str, Check]] = {}
+DNS: Final[dict[str, Check]] = {
+    "mta_sts": mta_sts.check,
+    "tls_rpt": tls_rpt.check,
+    "dane": dane.check,
+    "dnssec": dnssec.check,
+    "caa": caa.check,
+}
 """Each check by its name, in the order in which a person reads what it found."""

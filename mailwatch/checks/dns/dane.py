@@ -59,7 +59,9 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
     """What is wrong with DANE of the domain's mail hosts."""
     takes = await receivers(asks, facts.domain)
     if takes.answer.outcome == NOBODY_KNOWS:
-        return [_plain("unknown", UNKNOWN, f"could not check: nobody could tell the mail hosts: {takes.answer.trouble}")]
+        return [
+            _plain("unknown", UNKNOWN, f"could not check: nobody could tell the mail hosts: {takes.answer.trouble}")
+        ]
     if not takes.hosts:
         return [_plain("absent", NOT_APPLICABLE, f"{shown(facts.domain)} takes no mail: there is nothing for DANE.")]
     hosts = await _hosts(asks, takes)
@@ -104,7 +106,9 @@ def _no_answer(host: Host) -> list[Finding]:
         return [_found(host, "bogus", ERROR, text, fix, "RFC 7672 section 2.1.3")]
     text = (f"could not check {name}: {host.answer.trouble}. If senders with DANE get no answer about TLSA either,"
             " they deliver nothing there, and wait.")  # fmt: skip
-    return [_found(host, "unknown", UNKNOWN, text, "See that its name servers answer about TLSA.", "RFC 7672 section 2.1.2")]
+    return [
+        _found(host, "unknown", UNKNOWN, text, "See that its name servers answer about TLSA.", "RFC 7672 section 2.1.2")
+    ]
 
 
 def _security(host: Host) -> list[Finding]:
@@ -115,7 +119,9 @@ def _security(host: Host) -> list[Finding]:
     if host.answer.authentic is None:
         text = (f"could not check: {name} has TLSA records, and this resolver does not say whether DNSSEC covers them;"
                 " if not, senders ignore them.")  # fmt: skip
-        fix = "Ask by a resolver that validates, such as unbound on this host, and see that the stub keeps AD (trust-ad)."
+        fix = (
+            "Ask by a resolver that validates, such as unbound on this host, and see that the stub keeps AD (trust-ad)."
+        )
         return [_found(host, "unknown", UNKNOWN, text, fix, "RFC 7672 section 2.2")]
     text = f"{name} has TLSA records, and DNSSEC does not cover them: senders ignore them, and mail is not protected."
     fix = "Sign the zone and publish its DS at the parent; or take the TLSA records out."
@@ -131,7 +137,11 @@ def _contents(host: Host) -> list[Finding]:
             continue
         code, text, fix = wrong
         usable = any(_wrong(each) is None for each in host.records)
-        effect = "it is ignored" if usable else "no record is left that counts, and senders use TLS without knowing with whom"
+        effect = (
+            "it is ignored"
+            if usable
+            else "no record is left that counts, and senders use TLS without knowing with whom"
+        )
         text = f"{shown(host.name)}: {text}: {effect}."
         found.setdefault(code, _found(host, code, WARNING, text, fix, "RFC 7672 section 3.1", record))
     return list(found.values())
@@ -142,11 +152,19 @@ def _wrong(record: TLSABase) -> tuple[str, str, str] | None:
     fields = f"{record.usage} {record.selector} {record.mtype}"
     if record.usage not in USABLE:
         what = "no mail server takes usage 0 or 1" if record.usage in (0, 1) else "there is no such usage"
-        return "usage", f"the TLSA record {fields} has usage {record.usage}, and {what}", "Publish 3 1 1, or 2 1 1, instead."
+        return (
+            "usage",
+            f"the TLSA record {fields} has usage {record.usage}, and {what}",
+            "Publish 3 1 1, or 2 1 1, instead.",
+        )
     if record.selector not in SELECTORS:
         return "parameters", f"the TLSA record {fields} has an unknown selector", "Publish selector 1: the public key."
     if record.mtype != 0 and record.mtype not in LENGTHS:
-        return "parameters", f"the TLSA record {fields} has an unknown matching type", "Publish matching type 1: SHA-256."
+        return (
+            "parameters",
+            f"the TLSA record {fields} has an unknown matching type",
+            "Publish matching type 1: SHA-256.",
+        )
     data = record.cert
     if record.mtype == 0:
         whole = data[:1] == bytes([SEQUENCE])
@@ -179,7 +197,7 @@ async def _absent(asks: Asks, facts: Facts, takes: Receivers) -> Finding:
         if answer.outcome == ANSWER and not await answered_by_wildcard(asks, facts, name, "TLSA"):
             host = Host(name=facts.domain, answer=answer)
             right = ", ".join(f"_25._tcp.{written(each)}" for each in takes.hosts)
-            text = "there are TLSA records under the domain, where no sender looks: mail hosts are looked at, by their names."
+            text = "there are TLSA records under the domain, where no sender looks: those of the mail hosts count."
             return _found(host, "misplaced", WARNING, text, f"Publish them at {right}", "RFC 7672 section 2.2.3")
     text = f"the mail hosts of {shown(facts.domain)} have no TLSA records (DANE), which are optional."
     return _plain("absent", NOT_APPLICABLE, text)

@@ -24,7 +24,7 @@ REFERENCE: Final = "RFC 8460 section 3"
 MOST: Final = 10
 """So many addresses are looked at."""
 IGNORED: Final = "Senders report nothing, and failures of TLS go unseen."
-UNENCODED: Final = frozenset(" !\t\"<>\\^`{|}")
+UNENCODED: Final = frozenset(' !\t"<>\\^`{|}')
 """What a URI cannot hold; "!" is forbidden in these besides, as are comma and semicolon, which end them."""
 
 
@@ -35,7 +35,9 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
         return [_plain("absent", NOT_APPLICABLE, "the domain's name is too long for TLS-RPT, which is optional")]
     answer = await asks.ask(name, "TXT")
     if answer.outcome == NOBODY_KNOWS:
-        return [_plain("unknown", UNKNOWN, f"could not check: nobody could tell what is at {shown(name)}: {answer.trouble}")]
+        return [
+            _plain("unknown", UNKNOWN, f"could not check: nobody could tell what is at {shown(name)}: {answer.trouble}")
+        ]
     exact, near = versioned(raw(answer.records), VERSION)
     if not exact and not near:
         return [await _absent(asks, facts)]
@@ -55,7 +57,9 @@ def _rua(text: str) -> list[Field]:
 async def _absent(asks: Asks, facts: Facts) -> Finding:
     """That there is none; which is felt only where something may fail for want of TLS."""
     text = f"{shown(facts.domain)} has no TLS-RPT, which is optional"
-    in_use = [name for name, there in (("MTA-STS", await _mta_sts(asks, facts)), ("DANE", await _tlsa(asks, facts))) if there]
+    in_use = [
+        name for name, there in (("MTA-STS", await _mta_sts(asks, facts)), ("DANE", await _tlsa(asks, facts))) if there
+    ]
     if in_use:
         text += f"; it has {' and '.join(in_use)}, and without reports nobody hears of mail that this keeps away"
     return _plain("absent", NOT_APPLICABLE, text + ".")
@@ -83,7 +87,9 @@ class _Record:
 
     def several(self, exact: list[str]) -> Finding:
         text = f"there are {len(exact)} TLS-RPT records, where one is allowed. {IGNORED}"
-        whole = list(dict.fromkeys(each for text in exact for field in _rua(text)[:1] for each in field.value.split(",")))
+        whole = list(
+            dict.fromkeys(each for text in exact for field in _rua(text)[:1] for each in field.value.split(","))
+        )
         return self._found("several-records", text, "Publish one record.", " | ".join(map(plain, exact)), publish=whole)
 
     def dropped(self, near: str) -> Finding:
@@ -134,7 +140,9 @@ class _Record:
         if not all(each in (NXDOMAIN, NO_DATA) for each in outcomes):
             return []
         gone = "does not exist" if NXDOMAIN in outcomes else "has neither mail host nor address"
-        text = f"failures of TLS are to be reported to {plain(address, 80)}, and {shown(host)} {gone}: reports are lost."
+        text = (
+            f"failures of TLS are to be reported to {plain(address, 80)}, and {shown(host)} {gone}: reports are lost."
+        )
         return [self._found("dead-address", text, "Give an address that is read.", None)]
 
     def _found(self, code: str, text: str, fix: str, record: str | None, column: int = 0,

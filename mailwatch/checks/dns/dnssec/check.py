@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 from mailwatch.checks.dns.dnssec.keys import OLD, SHA1, delegations, ds_line, fits, signing_keys
 from mailwatch.checks.dns.names import parent, shown
 from mailwatch.finding import ERROR, NOT_APPLICABLE, OK, UNKNOWN, WARNING, Finding
-from mailwatch.question import ANSWER
 from mailwatch.question import UNKNOWN as NOBODY_KNOWS
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ DAY: Final = 86_400
 SOON: Final = 3 * DAY
 """Seconds."""
 FRESH: Final = 0.25
-"""A signature with more than this part of its life before it is not late: some servers sign for hours, at each answer."""
+"""With more than this part of its life before it a signature is not late: some servers sign at each answer, for hours."""
 MOST_ITERATIONS: Final = 50
 """Hashes more than once are against RFC 9276, and with more than these resolvers take the zone for unsigned."""
 HIGHEST: Final = 10
@@ -55,7 +54,9 @@ class Seen:
         """Answers that do not validate."""
         return [each for each in (self.ds, self.dnskey, *self.answers) if each.bogus]
 
-    def told(self, code: str, verdict: str, text: str, fix: str = "", reference: str = "", **more: str | None) -> Finding:
+    def told(
+        self, code: str, verdict: str, text: str, fix: str = "", reference: str = "", **more: str | None
+    ) -> Finding:
         """A finding about it."""
         return Finding(check=NAME, code=f"dnssec-{code}", verdict=verdict, text=text, fix=fix, reference=reference,
                        where=more.get("where") or shown(self.zone), publish=more.get("publish"))  # fmt: skip
@@ -186,7 +187,9 @@ def _bogus(seen: Seen) -> list[Finding]:
         return []
     first = seen.bogus[0]
     text = f"DNSSEC of {shown(seen.zone)} is broken: {first.trouble}. {EFFECT}"
-    fix = "Sign the zone anew; see that the DS at the parent is of its key, and that all name servers have the same zone."
+    fix = (
+        "Sign the zone anew; see that the DS at the parent is of its key, and that all name servers have the same zone."
+    )
     where = ", ".join(f"{shown(each.name)} {each.kind}" for each in seen.bogus)
     return [seen.told("bogus", ERROR, text, fix, "RFC 4035 section 5", where=where)]
 
@@ -196,20 +199,23 @@ def _age(seen: Seen) -> list[Finding]:
     found = []
     zone = shown(seen.zone)
     said = delegations(seen.ds.records)
-    numbers = {int(each.algorithm) for each in (*said, *signing_keys(seen.dnskey.records))}
+    numbers = {int(each.algorithm) for each in said}
+    numbers |= {int(each.algorithm) for each in signing_keys(seen.dnskey.records)}
     if old := sorted(numbers & set(OLD)):
-        names = ", ".join(OLD[each] for each in old)
-        text = f"{zone} is signed with {names}, which is broken or out of use: some resolvers take the zone for unsigned."
+        names = ", ".join(OLD[each][0] for each in old)
+        text = (
+            f"{zone} is signed with {names}, which is broken or out of use: some resolvers take the zone for unsigned."
+        )
         fix = "Roll over to ECDSAP256SHA256 (algorithm 13)."
-        found.append(seen.told("old-algorithm", WARNING, text, fix, "RFC 9904, RFC 9905", where=f"{zone} DNSKEY"))
+        found.append(seen.told("old-algorithm", WARNING, text, fix, OLD[old[0]][1], where=f"{zone} DNSKEY"))
     if said and all(each.digest_type == SHA1 for each in said):
         text = f"the DS record of {zone} is a SHA-1 digest, which is not to be used any more: a resolver may ignore it."
         publish = ds_line(seen.zone, signing_keys(seen.dnskey.records))
         fix = "Let the registrar of the domain publish a SHA-256 digest instead."
-        found.append(seen.told("old-digest", WARNING, text, fix, "RFC 9905", where=f"{zone} DS", publish=publish))
+        found.append(seen.told("old-digest", WARNING, text, fix, "RFC 9904", where=f"{zone} DS", publish=publish))
     most = max((int(getattr(each, "iterations", 0)) for each in seen.nsec3.records), default=0)
     if most > MOST_ITERATIONS:
-        text = f"{zone} hashes its names {most} times more than once (NSEC3): resolvers take the zone for unsigned, or fail."
+        text = f"{zone} hashes its names {most} times more (NSEC3): resolvers take the zone for unsigned, or fail."
         fix = "Set NSEC3 iterations to 0, and the salt to none."
         found.append(seen.told("iterations", WARNING, text, fix, "RFC 9276 section 3.1", where=f"{zone} NSEC3PARAM"))
     return found
@@ -224,10 +230,14 @@ def _validated(seen: Seen) -> Finding:
     if soa.authentic is None:
         text = (f"could not check the signatures of {zone}, which is signed and whose DS fits: this resolver says"
                 " of nothing whether it is valid.")  # fmt: skip
-        fix = "Ask by a resolver that validates, such as unbound on this host, and see that the stub keeps AD (trust-ad)."
+        fix = (
+            "Ask by a resolver that validates, such as unbound on this host, and see that the stub keeps AD (trust-ad)."
+        )
         return seen.told("unknown", UNKNOWN, text, fix, reference)
     text = f"{zone} is signed and its DS fits, and yet the resolver, which validates others, takes it for unsigned."
-    fix = "See that the resolver knows the zone's algorithm, and that no exception (negative trust anchor) is set in it."
+    fix = (
+        "See that the resolver knows the zone's algorithm, and that no exception (negative trust anchor) is set in it."
+    )
     return seen.told("not-validated", WARNING, text, fix, reference)
 
 

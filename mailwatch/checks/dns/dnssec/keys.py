@@ -25,14 +25,14 @@ DIGESTS: Final = {SHA1: hashlib.sha1, SHA256: hashlib.sha256, 4: hashlib.sha384}
 SECURE_ENTRY: Final = 1
 """The flag of a key that a DS is made from (RFC 4034 section 2.1.1)."""
 OLD: Final = {
-    1: "RSAMD5",
-    3: "DSA",
-    5: "RSASHA1",
-    6: "DSA-NSEC3-SHA1",
-    7: "RSASHA1-NSEC3-SHA1",
-    12: "ECC-GOST",
+    1: ("RSAMD5", "RFC 9904"),
+    3: ("DSA", "RFC 9904"),
+    5: ("RSASHA1", "RFC 9905 section 2"),
+    6: ("DSA-NSEC3-SHA1", "RFC 9904"),
+    7: ("RSASHA1-NSEC3-SHA1", "RFC 9905 section 2"),
+    12: ("ECC-GOST", "RFC 9906 section 2"),
 }
-"""Algorithms that no zone should be signed with any more (RFC 9904, RFC 9905, RFC 9906)."""
+"""Algorithms that no zone is to be signed with any more, and where it says so."""
 
 
 def signing_keys(records: Iterable[Rdata]) -> list[DNSKEYBase]:

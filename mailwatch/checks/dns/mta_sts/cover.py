@@ -49,7 +49,7 @@ def _left_out(policy: Policy, hosts: list[Name], all_of_them: bool, url: str, pu
         verdict=verdict,
         text=f"the MTA-STS policy does not name {named}, which the MX records do: {effect}.",
         where=url,
-        fix=f"Add to the policy {lines}, or take the host out of the MX records; then publish the record with a new id.",
+        fix=f"Add to the policy {lines}, or take the host out of the MX records; then give the record a new id.",
         publish=publish,
         reference=REFERENCE,
     )

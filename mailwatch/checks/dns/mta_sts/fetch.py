@@ -67,7 +67,9 @@ def _no_host(host: Name, answer: Answer) -> Finding:
 def _trouble(page: Page) -> Finding | None:
     """Why there is no policy on a page; None when there may be."""
     if page.untrusted:
-        text = f"the certificate at {page.url} is not good for that name: {plain(page.trouble or 'not trusted')}. {EFFECT}"
+        text = (
+            f"the certificate at {page.url} is not good for that name: {plain(page.trouble or 'not trusted')}. {EFFECT}"
+        )
         fix = "Get a certificate for that name from an authority that everybody trusts, and see that it is renewed."
         return _finding("certificate", text, where=page.url, fix=fix)
     if page.status is None:
@@ -99,6 +101,8 @@ def _odd(page: Page) -> list[Finding]:
     return [_finding("content-type", text, where=page.url, fix=fix, reference="RFC 8461 section 3.2")]
 
 
-def _finding(code: str, text: str, *, where: str, fix: str, ttl: int | None = None, reference: str = REFERENCE) -> Finding:
+def _finding(
+    code: str, text: str, *, where: str, fix: str, ttl: int | None = None, reference: str = REFERENCE
+) -> Finding:
     return Finding(check="mta_sts", code=f"mta-sts-{code}", verdict=WARNING, text=text, where=where, fix=fix, ttl=ttl,
                    reference=reference)  # fmt: skip

@@ -50,9 +50,7 @@ def read_policy(body: bytes) -> Policy:
         slips.append(Slip(line=1, text="the file begins with a byte order mark"))
     lines = body[:LARGEST].removeprefix(MARK).decode("latin-1").split("\n")
     first, mx = _pairs(lines, slips)
-    for key in KEYS[:3]:
-        if key not in first:
-            slips.append(Slip(line=0, text=f'there is no line "{key}:"'))
+    slips += [Slip(line=0, text=f'there is no line "{key}:"') for key in KEYS[:3] if key not in first]
     mode = _mode(first.get("mode"), slips)
     if not mx and mode != NONE:
         slips.append(Slip(line=0, text='there is no line "mx:"'))
@@ -124,7 +122,9 @@ def _age(found: tuple[int, str] | None, slips: list[Slip]) -> int | None:
         slips.append(Slip(line=line, text=f'max_age is "{plain(value, 40)}", not a number of seconds'))
         return None
     if int(value) > LONGEST_AGE:
-        slips.append(Slip(line=line, text=f"max_age is {value} seconds; more than {LONGEST_AGE}, a year, is not allowed"))
+        slips.append(
+            Slip(line=line, text=f"max_age is {value} seconds; more than {LONGEST_AGE}, a year, is not allowed")
+        )
     return int(value)
 
 
@@ -139,4 +139,9 @@ def _is_pattern(line: int, value: str, slips: list[Slip]) -> bool:
 
 def _is_label(label: str) -> bool:
     allowed = LETTERS | DIGITS
-    return 0 < len(label) <= LONGEST_LABEL and set(label) <= allowed | {"-"} and label[0] in allowed and label[-1] in allowed
+    return (
+        0 < len(label) <= LONGEST_LABEL
+        and set(label) <= allowed | {"-"}
+        and label[0] in allowed
+        and label[-1] in allowed
+    )

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from dns.rdtypes.tlsabase import TLSABase
-
 from mailwatch.checks.dns.names import below, shown, written
 from mailwatch.checks.dns.receivers import Receivers, receivers
 from mailwatch.checks.dns.txt import shortened
@@ -21,6 +19,7 @@ from mailwatch.question import UNKNOWN as NOBODY_KNOWS
 
 if TYPE_CHECKING:
     from dns.name import Name
+    from dns.rdata import Rdata
 
     from mailwatch.checks.dns.facts import Facts
     from mailwatch.question import Answer, Asks
@@ -33,8 +32,32 @@ LENGTHS: Final = {1: ("SHA-256", 32), 2: ("SHA-512", 64)}
 """Bytes of a digest by its matching type."""
 SEQUENCE: Final = 0x30
 """What a certificate, or a key, in DER begins with."""
+MOST_SHOWN: Final = 128
+"""Bytes of a digest or certificate that are shown."""
 MOST: Final = 20
 """So many records of a host are looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Association:
+    """A TLSA record. One without all three numbers has 255 for the others, which means nothing."""
+
+    usage: int
+    selector: int
+    matching: int
+    data: bytes
+
+    @property
+    def text(self) -> str:
+        """As it stands in a zone, shortened."""
+        return shortened(f"{self.usage} {self.selector} {self.matching} {self.data[:MOST_SHOWN].hex()}")
+
+
+def association(record: Rdata) -> Association:
+    """What is in a TLSA record, also when its digest has not the length it should have."""
+    octets = bytes(record.to_wire() or b"")
+    usage, selector, matching = (*octets[:3], 255, 255, 255)[:3]
+    return Association(usage=usage, selector=selector, matching=matching, data=octets[3:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +68,9 @@ class Host:
     answer: Answer
 
     @property
-    def records(self) -> list[TLSABase]:
+    def records(self) -> list[Association]:
         """Its TLSA records."""
-        return [each for each in self.answer.records if isinstance(each, TLSABase)][:MOST]
+        return [association(each) for each in self.answer.records[:MOST]]
 
     @property
     def where(self) -> str:
@@ -147,9 +170,9 @@ def _contents(host: Host) -> list[Finding]:
     return list(found.values())
 
 
-def _wrong(record: TLSABase) -> tuple[str, str, str] | None:
+def _wrong(record: Association) -> tuple[str, str, str] | None:
     """The code, what is wrong, and what to do."""
-    fields = f"{record.usage} {record.selector} {record.mtype}"
+    fields = f"{record.usage} {record.selector} {record.matching}"
     if record.usage not in USABLE:
         what = "no mail server takes usage 0 or 1" if record.usage in (0, 1) else "there is no such usage"
         return (
@@ -159,21 +182,20 @@ def _wrong(record: TLSABase) -> tuple[str, str, str] | None:
         )
     if record.selector not in SELECTORS:
         return "parameters", f"the TLSA record {fields} has an unknown selector", "Publish selector 1: the public key."
-    if record.mtype != 0 and record.mtype not in LENGTHS:
+    if record.matching != 0 and record.matching not in LENGTHS:
         return (
             "parameters",
             f"the TLSA record {fields} has an unknown matching type",
             "Publish matching type 1: SHA-256.",
         )
-    data = record.cert
-    if record.mtype == 0:
-        whole = data[:1] == bytes([SEQUENCE])
+    if record.matching == 0:
+        whole = record.data[:1] == bytes([SEQUENCE])
         say = f"the TLSA record {fields} holds no certificate nor key in DER"
         return None if whole else ("length", say, "Publish a digest (matching type 1) instead.")
-    digest, length = LENGTHS[record.mtype]
-    if len(data) == length:
+    digest, length = LENGTHS[record.matching]
+    if len(record.data) == length:
         return None
-    text = f"the TLSA record {fields} holds {len(data)} bytes, and a {digest} has {length}"
+    text = f"the TLSA record {fields} holds {len(record.data)} bytes, and a {digest} has {length}"
     return "length", text, f"Compute the {digest} of the server's public key anew, and publish that."
 
 
@@ -214,10 +236,10 @@ async def _ok(asks: Asks, facts: Facts, takes: Receivers, having: list[Host]) ->
 
 
 def _found(host: Host, code: str, verdict: str, text: str, fix: str, reference: str,
-           record: TLSABase | None = None) -> Finding:  # fmt: skip
+           record: Association | None = None) -> Finding:  # fmt: skip
     return Finding(
         check=NAME, code=f"dane-{code}", verdict=verdict, text=text, where=host.where, fix=fix, reference=reference,
-        record=None if record is None else shortened(record.to_text()), ttl=host.answer.ttl,
+        record=None if record is None else record.text, ttl=host.answer.ttl,
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ DAY: Final = 86_400
 SOON: Final = 3 * DAY
 """Seconds."""
 FRESH: Final = 0.25
-"""With more than this part of its life before it a signature is not late: some servers sign at each answer, for hours."""
+"""With more than this part of its life ahead a signature is not late: some servers sign at each answer, for hours."""
 MOST_ITERATIONS: Final = 50
 """Hashes more than once are against RFC 9276, and with more than these resolvers take the zone for unsigned."""
 HIGHEST: Final = 10

@@ -172,6 +172,12 @@ def test_a_domain_that_is_not_there_is_told_once() -> None:
     assert bad(found_by("mx", case)) == []
 
 
+def test_two_name_servers_at_one_address_are_told_as_one() -> None:
+    found = one("delegation", {"zone": "ns2.example.com. 300 IN A 127.0.0.1"}, "delegation-one-server")
+    assert found.text.startswith("The 2 name servers of example.com are one, at 127.0.0.1")
+    assert found.record == "example.com. IN NS ns1.example.com.\nexample.com. IN NS ns2.example.com."
+
+
 def test_a_domain_inside_a_zone_is_looked_for_in_it() -> None:
     (found,) = found_by("delegation", {"facts": {"domain": "mail.example.com"}})
     assert found.code == "delegation-ok"
@@ -190,6 +196,7 @@ def test_what_this_host_remembers_is_compared_with_what_the_servers_say(local: s
 def test_a_wildcard_of_txt_records_is_told() -> None:
     found = one("delegation", {"zone": '*.example.com. 300 IN TXT "v=spf1 -all"'}, "delegation-wildcard-txt")
     assert found.verdict == WARNING
+    assert found.record == '*.example.com. IN TXT "v=spf1 -all"'
 
 
 def test_name_servers_without_an_answer_leave_it_unknown() -> None:

@@ -30,6 +30,7 @@ V4, V6 = "192.0.2.25", "2001:db8::a5:25"
         ("customer-4711.provider.example.", V4),
         ("vps81234.provider.example.", V4),
         ("2001-db8-0-0-0-0-a5-25.provider.example.", V6),
+        ("2001-db8--a5-25.provider.example.", V6),
         ("20010db8000000000000000000a50025.provider.example.", V6),
         ("5.2.0.0.5.a.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.provider.example.", V6),
     ],

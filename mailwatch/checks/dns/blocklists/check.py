@@ -188,7 +188,7 @@ def _not_asked(troubles: list[tuple[Blocklist, str]]) -> list[Finding]:
         return []
     reasons: dict[str, list[str]] = {}
     for each, trouble in troubles:
-        because = f"{trouble}, unless it is registered there" if each.registered else trouble
+        because = f"it answers only resolvers that are registered with it: {trouble}" if each.registered else trouble
         reasons.setdefault(because, []).append(each.name)
     listed = "; ".join(f"{', '.join(names)} ({because})" for because, names in reasons.items())
     counts = any(each.weight == ERROR and not each.registered for each, _ in troubles)
@@ -221,5 +221,5 @@ def _no_address(facts: Facts) -> list[Finding]:
 def _ok(subjects: list[Subject], number: int, others: list[Finding]) -> Finding:
     listed = ", ".join(each.text for each in subjects)
     but = " that count" if any(each.code == "blocklists-network-listed" for each in others) else ""
-    text = f"On none of the {number} blocklists{but} that could be asked: {listed}."
+    text = f"{number} blocklists were asked, and none{but} has {listed}."
     return Finding(check=NAME, code="blocklists-ok", verdict=OK, text=text, reference=SECTION)

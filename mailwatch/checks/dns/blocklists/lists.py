@@ -53,7 +53,7 @@ class Blocklist:
 
 SPAMHAUS: Final = "https://check.spamhaus.org/"
 PBL: Final = Meaning(
-    text="policy (PBL): its network says that no mail leaves from there directly", weight=ERROR, policy=True
+    text="by policy (PBL), for its network says that no mail leaves from there directly", weight=ERROR, policy=True
 )
 CSS: Final = Meaning(text="spam or poor sending practice was seen (CSS)")
 ADDRESS_LISTS: Final = (

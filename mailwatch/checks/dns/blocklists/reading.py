@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CODES: Final = ip_network("127.0.0.0/8")
 REFUSED: Final = ip_network("127.255.255.0/24")
-RESOLVER: Final = "it refuses the resolver of this host (a public one, or one that asks too much)"
+RESOLVER: Final = "it refuses the resolver of this host: a public one, or one that asks too much"
 REFUSALS: Final = {
     "127.255.255.252": "it knows no such zone",
     "127.255.255.254": "it refuses public resolvers, and this host asks through one",

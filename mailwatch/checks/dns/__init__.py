@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from mailwatch.checks.dns import senders
+from mailwatch.checks.dns.provider import check as provider
+from mailwatch.checks.dns.spf import check as spf
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -13,5 +17,9 @@ if TYPE_CHECKING:
 
     Check = Callable[[Asks, Facts], Awaitable[list[Finding]]]
 
-DNS: Final[dict[str, Check]] = {}
+DNS: Final[dict[str, Check]] = {
+    "spf": spf.check,
+    "provider": provider.check,
+    "senders": senders.check,
+}
 """Each check by its name, in the order in which a person reads what it found."""

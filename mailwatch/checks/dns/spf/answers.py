@@ -34,7 +34,7 @@ SECTION: Final = {FAIL: "8.4", SOFTFAIL: "8.5", NEUTRAL: "8.2", PERMERROR: "8.7"
 
 
 def own_answers(subject: Subject, judged: Sequence[Judged], explained: Iterable[str]) -> list[Finding]:
-    """The results for the domain itself; those (permerror, temperror) that another finding explains are not told again."""
+    """The results for the domain itself; those that another finding explains are not told again."""
     known = set(explained)
     return [
         _told(subject, "spf-", group, "") for group in grouped(refused(judged)) if group[0].verdict.result not in known
@@ -43,21 +43,17 @@ def own_answers(subject: Subject, judged: Sequence[Judged], explained: Iterable[
 
 async def other_answers(asks: Asks, judgement: Judgement) -> list[Finding]:
     """The results for another domain in MAIL FROM, and for the HELO name."""
-    found = []
+    found: list[Finding] = []
     if judgement.mail_from is not None:
-        name = shown(judgement.mail_from)
         subject = await _subject(asks, judgement.mail_from, judgement.elsewhere)
-        for group in grouped(refused(judgement.elsewhere)):
-            found.append(_told(subject, "spf-mail-from-", group, f" with {name} in MAIL FROM"))
+        identity = f" with {shown(judgement.mail_from)} in MAIL FROM"
+        found += [_told(subject, "spf-mail-from-", group, identity) for group in grouped(refused(judgement.elsewhere))]
     if judgement.helo is None:
         return found
     subject = await _subject(asks, judgement.helo, judgement.by_helo)
-    for group in grouped(refused(judgement.by_helo)):
-        if group[0].verdict.result not in (NONE, NEUTRAL):
-            found.append(
-                _told(subject, "spf-helo-", group, f" with {shown(judgement.helo)} as HELO name, as bounces are,")
-            )
-    return found
+    identity = f" with {shown(judgement.helo)} as HELO name, as bounces are judged by,"
+    bad = [each for each in refused(judgement.by_helo) if each.verdict.result not in (NONE, NEUTRAL)]
+    return [*found, *(_told(subject, "spf-helo-", group, identity) for group in grouped(bad))]
 
 
 async def _subject(asks: Asks, domain: Name, judged: Sequence[Judged]) -> Subject:

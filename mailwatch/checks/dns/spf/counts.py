@@ -31,6 +31,7 @@ class Count:
     void6: int = 0
 
     def __add__(self, other: Count) -> Count:
+        """Both together."""
         return Count(
             min(COUNTED, self.lookups + other.lookups),
             min(COUNTED, self.void4 + other.void4),

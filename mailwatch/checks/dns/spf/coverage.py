@@ -45,10 +45,8 @@ def coverage(tree: Tree, without: Collection[int] = ()) -> Coverage:
     The same if the terms at the columns ``without`` were not in the root's record.
     """
     root = tree.of(tree.root)
-    known: dict[Name, Coverage] = {tree.root: Coverage()}
-    return _passing(
-        tree, tree.root, [each for each in (root.terms if root else ()) if each.column not in without], known
-    )
+    terms = [each for each in (root.terms if root else ()) if each.column not in without]
+    return _passing(tree, tree.root, terms, {tree.root: Coverage()})
 
 
 def _covered(tree: Tree, domain: Name, known: dict[Name, Coverage]) -> Coverage:

@@ -44,8 +44,8 @@ def _lookups(subject: Subject, tree: Tree) -> list[Finding]:
             subject.tell(
                 "spf-too-many-lookups",
                 ERROR,
-                f"The SPF record of {shown(subject.domain)} needs {needed} DNS lookups at worst, and {MOST_LOOKUPS} are "
-                "allowed: for every server that is not named early in it receivers answer permerror.",
+                f"The SPF record of {shown(subject.domain)} needs {needed} DNS lookups at worst, and {MOST_LOOKUPS} "
+                "are allowed: for every server that is not named early in it receivers answer permerror.",
                 fix="Remove includes of providers that no longer send for the domain; name your own servers by `ip4` "
                 "and `ip6`, which cost nothing.",
                 reference="4.6.4",
@@ -121,8 +121,8 @@ async def too_many_ptr(asks: Asks, subject: Subject, tree: Tree, addresses: Sequ
                 subject.tell(
                     "spf-too-many-ptr",
                     WARNING,
-                    f"{each.address} has {len(answer.records)} names (PTR), and `ptr` looks at {MOST_PTR} of them only: "
-                    "whether mail passes is a matter of luck.",
+                    f"{each.address} has {len(answer.records)} names (PTR), and `ptr` looks at {MOST_PTR} of them "
+                    "only: whether mail passes is a matter of luck.",
                     fix="Keep one name, and put the address into the record instead of `ptr`.",
                     reference="4.6.4",
                 )

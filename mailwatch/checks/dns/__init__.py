@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from mailwatch.checks.dns.dkim import check as dkim
 from mailwatch.checks.dns.dmarc import check as dmarc
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     Check = Callable[[Asks, Facts], Awaitable[list[Finding]]]
 
 DNS: Final[dict[str, Check]] = {
+    "dkim": dkim.check,
     "dmarc": dmarc.check,
 }
 """Each check by its name, in the order in which a person reads what it found."""

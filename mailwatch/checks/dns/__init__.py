@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from mailwatch.checks.dns import bimi, delegation, helo, mx, ptr
+from mailwatch.checks.dns.blocklists import check as blocklists
 from mailwatch.checks.dns.dkim import check as dkim
 from mailwatch.checks.dns.dmarc import check as dmarc
 
@@ -17,7 +19,13 @@ if TYPE_CHECKING:
     Check = Callable[[Asks, Facts], Awaitable[list[Finding]]]
 
 DNS: Final[dict[str, Check]] = {
-    "dkim": dkim.check,
-    "dmarc": dmarc.check,
+    delegation.NAME: delegation.check,
+    mx.NAME: mx.check,
+    ptr.NAME: ptr.check,
+    helo.NAME: helo.check,
+    dkim.NAME: dkim.check,
+    dmarc.NAME: dmarc.check,
+    bimi.NAME: bimi.check,
+    blocklists.NAME: blocklists.check,
 }
 """Each check by its name, in the order in which a person reads what it found."""

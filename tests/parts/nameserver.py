@@ -37,7 +37,7 @@ PATIENCE: Final = 10
 MOST_ALIASES: Final = 16
 LARGE: Final = 9000
 FAULTS: Final = """servfail refused silent truncated truncated-udp garbage wrong-id wrong-question slow:SECONDS formerr-edns loop
-lame bogus oversized secure ede:CODE:TEXT"""
+lame bogus oversized secure spoofed transient ede:CODE:TEXT"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,11 @@ class NameServer:
         garbage: bytes that are no message; wrong-id, wrong-question: answers to something else;
         slow:2.5: right, after so many seconds; formerr-edns: FORMERR to a question with EDNS;
         loop: an alias for itself; oversized: more than was asked for by UDP; bogus: SERVFAIL unless CD is set;
+        spoofed: by UDP, with messages of another before it; transient: SERVFAIL the first time, then right;
         ede:6:words: SERVFAIL with an extended error (RFC 8914); secure: AD is set for this name and all below it
         (``.``: for the root alone).
-    ``delay`` is in seconds, for each answer. ``asked`` is what was asked, in order; ``questions`` says how as well.
+    ``delay`` is in seconds, for each answer. ``asked`` is what was asked, in order; ``questions`` says how as well;
+    ``most_at_once`` is how many questions were under way together.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class NameServer:
         self._delay, self._host, self._port = delay, host, port
         self.questions: list[Question] = []
         self.asked: list[tuple[str, str]] = []
+        self.most_at_once = self._under_way = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._broken: list[Exception] = []
 
@@ -134,8 +137,7 @@ class NameServer:
             self._start(self._answer_udp(query, client))
 
     async def _answer_udp(self, query: bytes, client: tuple[str, int]) -> None:
-        answer = await self._answered(query, "udp")
-        if answer:
+        for answer in await self._answers(query, "udp"):
             with contextlib.suppress(OSError):  # whoever asked is gone
                 await self._loop.sock_sendto(self._udp, answer, client)
 
@@ -149,12 +151,13 @@ class NameServer:
             connection.setblocking(False)
             while True:
                 (length,) = struct.unpack("!H", await self._read(connection, 2))
-                answer = await self._answered(await self._read(connection, length), "tcp")
-                if answer is None:
+                answers = await self._answers(await self._read(connection, length), "tcp")
+                if not answers:
                     await self._read(connection, 1)  # silent: until whoever asked goes away
-                if not answer:
-                    return
-                await self._loop.sock_sendall(connection, struct.pack("!H", len(answer)) + answer)
+                for answer in answers:
+                    if not answer:
+                        return
+                    await self._loop.sock_sendall(connection, struct.pack("!H", len(answer)) + answer)
 
     async def _read(self, connection: socket.socket, length: int) -> bytes:
         data = b""
@@ -165,14 +168,14 @@ class NameServer:
             data += more
         return data
 
-    async def _answered(self, wire: bytes, how: str) -> bytes | None:
-        """The bytes to send; none at all, or (by TCP) the end of the connection, which is ``b""``."""
+    async def _answers(self, wire: bytes, how: str) -> list[bytes]:
+        """The messages to send; ``b""`` is the end of the connection, by TCP."""
         try:
             query = dns.message.from_wire(wire)
         except Exception:  # noqa: BLE001 - whatever the bytes are, the server goes on
-            return None
+            return []
         if len(query.question) != 1 or query.flags & dns.flags.QR:
-            return None
+            return []
         question = query.question[0]
         asked = question.name.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(question.rdtype)
         self.asked.append(asked)
@@ -181,9 +184,12 @@ class NameServer:
             Question(*asked, how, query.edns >= 0, bool(flags & dns.flags.RD), bool(flags & dns.flags.CD))
         )
         fault, _, how_much = self._fault(question.name, question.rdtype).partition(":")
+        self._under_way += 1
+        self.most_at_once = max(self.most_at_once, self._under_way)
         wait = self._delay + (float(how_much) if fault == "slow" else 0)
         if wait:
             await asyncio.sleep(wait)
+        self._under_way -= 1
         return self._with_fault(query, how, fault)
 
     def _fault(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> str:
@@ -193,16 +199,19 @@ class NameServer:
                 return self._faults[key]
         return ""
 
-    def _with_fault(self, query: dns.message.Message, how: str, fault: str) -> bytes | None:
+    def _with_fault(self, query: dns.message.Message, how: str, fault: str) -> list[bytes]:
         if fault == "silent":
-            return None
+            return []
         if fault == "garbage":
-            return b"\xff" * 40
+            return [b"\xff" * 40]
         if fault == "truncated" and how == "tcp":
-            return b""
+            return [b""]
+        if fault == "spoofed" and how == "udp":
+            right = self._with_fault(query, how, "")
+            return [b"", b"\xff" * 40, spoof(query, query.id ^ 1), *right, spoof(query, query.id)]
         answer = self._right(query)
         if fault in ("truncated", "truncated-udp") and how == "udp":
-            return cut(answer)
+            return [cut(answer)]
         if fault == "wrong-id":
             answer.id ^= 1
         if fault == "wrong-question":
@@ -217,7 +226,7 @@ class NameServer:
         size = max(query.payload, 512) if query.edns >= 0 else 512
         unlimited = how == "tcp" or fault == "oversized"
         wire = answer.to_wire(max_size=65535)
-        return cut(answer) if len(wire) > size and not unlimited else wire
+        return [cut(answer) if len(wire) > size and not unlimited else wire]
 
     def _right(self, query: dns.message.Message) -> dns.message.Message:
         """The answer, after the chain of aliases; it fails where a name of the chain has such a fault."""
@@ -245,6 +254,8 @@ class NameServer:
     def _failed(self, query: dns.message.Message, fault: str) -> dns.message.Message | None:
         fault, _, rest = fault.partition(":")
         if fault == "servfail" or (fault == "bogus" and not query.flags & dns.flags.CD):
+            return refusal(query, dns.rcode.SERVFAIL)
+        if fault == "transient" and self.asked.count(self.asked[-1]) == 1:
             return refusal(query, dns.rcode.SERVFAIL)
         if fault == "refused":
             return refusal(query, dns.rcode.REFUSED)
@@ -392,6 +403,13 @@ def refusal(query: dns.message.Message, rcode: dns.rcode.Rcode) -> dns.message.M
     answer = dns.message.make_response(query, recursion_available=True, our_payload=1232)
     answer.set_rcode(rcode)
     return answer
+
+
+def spoof(query: dns.message.Message, identifier: int) -> bytes:
+    """What somebody else would have answered: that the name is not there."""
+    answer = refusal(query, dns.rcode.NXDOMAIN)
+    answer.id = identifier
+    return answer.to_wire()
 
 
 def cut(answer: dns.message.Message) -> bytes:

@@ -129,7 +129,8 @@ def test_what_is_no_page_says_why(
     path: str, trouble: str, web: HttpsServer, names: NameServer, authority: Authority
 ) -> None:
     url = f"https://{HOST}{path}"
-    assert get(url, web, names, authority) == Page(url=url, trouble=f"{HOST} (127.0.0.1) {trouble}")
+    expected = Page(url=url, trouble=f"{HOST} (127.0.0.1) {trouble}", oversized=trouble == TOO_MUCH)
+    assert get(url, web, names, authority) == expected
 
 
 def test_a_silent_server_is_waited_for_until_the_deadline(

@@ -43,6 +43,10 @@ class Odd(Exception):  # noqa: N818 - its own state
     """What came is no answer of HTTP, or too much; the text says what."""
 
 
+class TooMuch(Odd):
+    """A page that is too large."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where a URL leads: a host by name, on the usual port, and what to ask it for."""
@@ -103,7 +107,8 @@ async def get(at: Place, servers: Sequence[Server], context: ssl.SSLContext, end
             trouble = f"the certificate of {at.host} is not good for it: {shown(error.verify_message)}"
             return Page(url=at.url, untrusted=True, trouble=trouble)
         except (Odd, EOFError, ssl.SSLError) as error:
-            return Page(url=at.url, trouble=f"{at.host} ({server[0]}) {_why(error)}")
+            trouble = f"{at.host} ({server[0]}) {_why(error)}"
+            return Page(url=at.url, trouble=trouble, oversized=isinstance(error, TooMuch))
         except OSError as error:  # TimeoutError is one
             trouble = f"{at.host} ({server[0]}) {_why(error)}"
     return Page(url=at.url, trouble=trouble)
@@ -170,7 +175,7 @@ async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
     length = headers.get("content-length", "")
     if length.isascii() and length.isdigit():
         if len(length) > len(str(LARGEST_BODY)) or int(length) > LARGEST_BODY:
-            raise Odd(f"sends more than {LARGEST_BODY >> 10} KiB")
+            raise TooMuch(f"sends more than {LARGEST_BODY >> 10} KiB")
         return await reader.readexactly(int(length))
     body = bytearray()
     while more := await reader.read(LARGEST_LINE):
@@ -199,4 +204,4 @@ async def _chunks(reader: asyncio.StreamReader) -> bytes:
 
 def _bound(length: int) -> None:
     if length > LARGEST_BODY:
-        raise Odd(f"sends more than {LARGEST_BODY >> 10} KiB")
+        raise TooMuch(f"sends more than {LARGEST_BODY >> 10} KiB")

@@ -23,6 +23,7 @@ from mailwatch.commands.failure import UNKNOWN, Failure
 from mailwatch.commands.routes import addresses
 from mailwatch.config import ConfigError, load, suggestion
 from mailwatch.examination import examine
+from mailwatch.facts.resolving import name_servers
 from mailwatch.facts.sending import address_of
 from mailwatch.finding import EXIT
 from mailwatch.finding import UNKNOWN as UNKNOWN_VERDICT
@@ -65,7 +66,9 @@ class Asked(NamedTuple):
 @click.option("--relay", metavar="HOST", help="All mail goes through this host.")
 @click.option("--direct", is_flag=True, help="Mail is delivered directly, whatever Postfix is set to.")
 @click.option("--selector", "selectors", multiple=True, metavar="S", help="A DKIM selector; repeat for several.")
-@click.option("--resolver", metavar="HOST[:PORT]", help=f"Whom to ask; '{AUTHORITATIVE}': the domain's own name servers.")
+@click.option(
+    "--resolver", metavar="HOST[:PORT]", help=f"Whom to ask; '{AUTHORITATIVE}': the domain's own name servers."
+)
 @click.option("--only", metavar="CHECK,...", help="Only these checks.")
 @click.option("--deadline", type=click.FloatRange(0.1, 120), default=10, show_default=True, help="Seconds for it all.")
 @click.option("--verbose", "-v", is_flag=True, help="The SPF records with what they cost; tracebacks of our bugs.")
@@ -112,8 +115,6 @@ def check_dns(  # noqa: PLR0913 - click hands over each option
     raise SystemExit(EXIT[report.verdict])
 
 
-
-
 @contextmanager
 def quiet(*, verbose: bool) -> Iterator[None]:
     """A bug is one line, unless its traceback is wanted."""
@@ -128,7 +129,9 @@ def quiet(*, verbose: bool) -> Iterator[None]:
         if verbose:
             raise
         said = printable(str(error)).strip()
-        raise Failure(f"a bug in mailwatch: {type(error).__name__}: {said}. Please report it, with --verbose", UNKNOWN) from error
+        raise Failure(
+            f"a bug in mailwatch: {type(error).__name__}: {said}. Please report it, with --verbose", UNKNOWN
+        ) from error
 
 
 def refused(domain: str, failure: Failure) -> dict[str, Any]:
@@ -163,10 +166,10 @@ def checks_named(only: str | None) -> frozenset[str]:
     return frozenset(named)
 
 
-def servers_of(text: str | None) -> tuple[tuple[str, int], ...] | None:
-    """Address and port of --resolver; None for those of this host. Raises Failure."""
+def servers_of(text: str | None) -> tuple[tuple[str, int], ...]:
+    """Address and port of --resolver; this host's own without it. Raises Failure."""
     if text is None or text == AUTHORITATIVE:
-        return None
+        return name_servers()
     host, port = text, DNS_PORT
     if address_of(text) is None:  # 2001:db8::53 has colons, and no port
         host, _, number = text.rpartition(":")
@@ -192,11 +195,10 @@ def looked_up(asked: Asked) -> Report:
 
 
 async def examined(
-    asked: Asked, there: Known, servers: tuple[tuple[str, int], ...] | None, done: Callable[[str], None]
+    asked: Asked, there: Known, servers: tuple[tuple[str, int], ...], done: Callable[[str], None]
 ) -> Report:
     """Ask, by the deadline."""
-    chosen: dict[str, Any] = {} if servers is None else {"servers": servers}
-    async with Resolver(**chosen, deadline=asked.deadline) as resolver:
+    async with Resolver(servers, asked.deadline) as resolver:
         asks: Asks = resolver
         if asked.resolver == AUTHORITATIVE:
             source = await at_the_source(resolver, there.facts.domain)

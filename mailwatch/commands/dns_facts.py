@@ -79,7 +79,9 @@ def known(domain: Name, given: Given, options: Options, now: float) -> Known:
         relay=relay,
         direct=relay is None and (given.direct or bool(given.ips) or own.asked),
         senders=tuple(
-            Stated(text=each.domain, origin=f"{each.messages} message{'' if each.messages == 1 else 's'} in {seen.origin}")
+            Stated(
+                text=each.domain, origin=f"{each.messages} message{'' if each.messages == 1 else 's'} in {seen.origin}"
+            )
             for each in seen.senders
         ),
         selectors=signed or tuple(selectors(text)),
@@ -160,7 +162,9 @@ def given_addresses(texts: tuple[str, ...]) -> tuple[SendingAddress, ...]:
         return tuple(SendingAddress(address=ip_address(each.strip()), origin="--ip") for each in texts)
     except ValueError:
         wrong = next(each for each in texts if not is_address(each.strip()))
-        raise Failure(f"--ip {quoted(wrong)}: no IP address. Give one such as 192.0.2.25 or 2001:db8::25", UNKNOWN) from None
+        raise Failure(
+            f"--ip {quoted(wrong)}: no IP address. Give one such as 192.0.2.25 or 2001:db8::25", UNKNOWN
+        ) from None
 
 
 def is_address(text: str) -> bool:

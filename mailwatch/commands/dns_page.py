@@ -50,7 +50,15 @@ def console_on(file: TextIO, *, color: bool | None) -> Console:
 
 
 def show(report: Report, console: Console, *, tree: bool = False) -> None:
-    """Print the page."""
+    """Print the page, without blanks at the ends of its lines."""
+    with console.capture() as page:
+        write(report, console, tree=tree)
+    console.file.write("".join(f"{line.rstrip()}\n" for line in page.get().split("\n")[:-1]))
+    console.file.flush()
+
+
+def write(report: Report, console: Console, *, tree: bool) -> None:
+    """All parts of the page, one below the other."""
     page = Page(console)
     page.verdict(report)
     first = report.first
@@ -68,8 +76,9 @@ def show(report: Report, console: Console, *, tree: bool = False) -> None:
             console.print(Text(printable(line)), soft_wrap=True)
     page.title("Taken as given")
     page.rows((name, text) for name, text in facts_in_words(report.facts))
-    for hint in report.hints:
+    if report.hints:
         console.print()
+    for hint in report.hints:
         console.print(Text(printable(hint)))
 
 
@@ -88,7 +97,9 @@ class Page:
         if report.spf is not None and report.facts.addresses:
             address = report.facts.addresses[0].address
             self._console.print(
-                Text(printable(f"SPF says {report.spf.result} of mail from {address}. {report.spf.explanation}".strip()))
+                Text(
+                    printable(f"SPF says {report.spf.result} of mail from {address}. {report.spf.explanation}".strip())
+                )
             )
 
     def title(self, text: str) -> None:
@@ -176,9 +187,9 @@ def facts_in_words(facts: Facts) -> Iterator[tuple[str, str]]:
         yield "HELO", _stated(facts.helo)
     if facts.mail_from is not None:
         yield "MAIL FROM", _stated(facts.mail_from) if facts.mail_from.text else f"<> ({facts.mail_from.origin})"
-    for number, each in enumerate(facts.senders[:MANY]):
+    for number, sender in enumerate(facts.senders[:MANY]):
         more = f", and {len(facts.senders) - MANY} more" if number == MANY - 1 and len(facts.senders) > MANY else ""
-        yield "" if number else "senders", f"{_stated(each)}{more}"
+        yield "" if number else "senders", f"{_stated(sender)}{more}"
     for number, key in enumerate(facts.selectors):
         yield "" if number else "selectors", f"{key.selector}._domainkey.{key.domain} ({key.origin})"
 

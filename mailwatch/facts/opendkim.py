@@ -35,9 +35,7 @@ def _signers(domain: str, root: Path, settings: dict[str, str]) -> Iterator[Sign
         selector, _, key = rest.partition(":")
         if not colon or not selector or (used is not None and name not in used):
             continue
-        yield Signer(
-            domain if signing == "%" else lowered(signing), selector, "OpenDKIM's KeyTable", placed(key, root)
-        )
+        yield Signer(domain if signing == "%" else lowered(signing), selector, "OpenDKIM's KeyTable", placed(key, root))
 
 
 def _one(root: Path, settings: dict[str, str]) -> Iterator[Signer]:

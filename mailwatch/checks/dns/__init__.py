@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mailwatch.checks.dns import helo, mx, ptr
+from mailwatch.checks.dns import delegation, helo, mx, ptr
 from mailwatch.checks.dns.blocklists import check as blocklists
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Check = Callable[[Asks, Facts], Awaitable[list[Finding]]]
 
 DNS: Final[dict[str, Check]] = {
+    delegation.NAME: delegation.check,
     mx.NAME: mx.check,
     ptr.NAME: ptr.check,
     helo.NAME: helo.check,

@@ -50,10 +50,10 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
         if any(_is_for(each, one) for one in subjects)
     ]
     for blocklist, about in asked:
-        for labels in (blocklist.listed, blocklist.free, *(one.labels for one in about)):
-            name = _question(blocklist, labels)
-            if name is not None:
-                asks.soon(name, "A")
+        _soon(asks, blocklist, blocklist.listed)
+        _soon(asks, blocklist, blocklist.free)
+        for one in about:
+            _soon(asks, blocklist, one.labels)
     found: list[Finding] = []
     troubles: list[tuple[Blocklist, str]] = []
     for blocklist, about in asked:
@@ -101,6 +101,12 @@ def _question(blocklist: Blocklist, labels: str | tuple[bytes, ...]) -> Name | N
     """The name to ask for; None when there can be none that long."""
     zone = Name([*(label.encode() for label in blocklist.zone.split(".")), b""])
     return below(zone, labels) if isinstance(labels, str) else below(zone, *labels)
+
+
+def _soon(asks: Asks, blocklist: Blocklist, labels: str | tuple[bytes, ...]) -> None:
+    name = _question(blocklist, labels)
+    if name is not None:
+        asks.soon(name, "A")
 
 
 async def _reading(asks: Asks, blocklist: Blocklist, labels: str | tuple[bytes, ...]) -> Reading:

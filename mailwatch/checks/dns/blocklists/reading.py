@@ -36,7 +36,9 @@ class Reading:
 def read(blocklist: Blocklist, answer: Answer) -> Reading:
     """The answer to one question; one that cannot come from such a list is trouble, not a listing."""
     if answer.outcome == UNKNOWN:
-        return Reading(trouble=reason(answer))
+        return Reading(
+            trouble=reason(answer).partition(": ")[2] or "no answer"
+        )  # without the name: many are told at once
     if answer.outcome != ANSWER:
         return Reading()
     addresses = [each for each in records_of(answer) if isinstance(each, IPv4Address)]

@@ -41,12 +41,15 @@ NO_EDNS: Final = (dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.BADVERS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """``message`` of ``server``; None when there is none, and ``trouble`` says why."""
+    """``message`` of ``server``; None when there is none, and ``trouble`` says why.
+
+    ``bogus`` is what it answers without checking, where DNSSEC is the trouble.
+    """
 
     message: Message | None = None
     server: str = ""
     trouble: str = ""
-    bogus: bool = False
+    bogus: Message | None = None
 
 
 @dataclass(slots=True)
@@ -116,7 +119,7 @@ class Servers:
         if not self._trouble(server, again):
             return Heard(message=again, server=server[0])
         trouble = f"{server[0]} answered {failure(again)}: DNSSEC of {said(_zone(there, name))} is broken"
-        return Heard(trouble=trouble, server=server[0], bogus=True)
+        return Heard(trouble=trouble, server=server[0], bogus=there)
 
     def _order(self) -> list[Server]:
         return sorted(self.addresses[:MOST_SERVERS], key=self._late.__contains__)

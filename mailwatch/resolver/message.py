@@ -11,6 +11,9 @@ import dns.message
 import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
+from dns.exception import DNSException
+
+from mailwatch.resolver.unreadable import read_unreadable
 
 if TYPE_CHECKING:
     from dns.message import Message
@@ -65,12 +68,19 @@ def accepted(wire: bytes, asked: Message) -> Message | None:
     if len(wire) < HEADER or int.from_bytes(wire[:2], "big") != asked.id or wire[2] & RESPONSE_OR_OPCODE != RESPONSE:
         return None
     try:
-        message = dns.message.from_wire(wire, ignore_trailing=True)
+        message = _read(wire)
     except Exception:  # noqa: BLE001 - hostile bytes meet a parser for every kind of record here
         return None
     if not message.question and message.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
         return message  # some servers refuse with nothing but a header
     return message if message.question == asked.question else None
+
+
+def _read(wire: bytes) -> Message:
+    try:
+        return dns.message.from_wire(wire, ignore_trailing=True)
+    except (DNSException, ValueError):
+        return read_unreadable(wire)
 
 
 def failure(message: Message) -> str:

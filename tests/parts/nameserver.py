@@ -339,6 +339,17 @@ def records(text: str) -> Iterator[tuple[dns.name.Name, int, Rdata]]:
             ttl, word = int(word), tokens.get_string()
         if word == "IN":
             word = tokens.get_string()
+        following = tokens.get()
+        tokens.unget(following)
+        if following.value == r"\#":  # bytes as they are, also those that break the rules (RFC 3597 section 5)
+            rdtype = dns.rdatatype.from_text(word)
+            length, octets = (
+                tokens.get() and tokens.get_int(),
+                bytes.fromhex(tokens.concatenate_remaining_identifiers()),
+            )
+            assert len(octets) == length
+            yield name, ttl, dns.rdata.GenericRdata(dns.rdataclass.IN, rdtype, octets)
+            continue
         yield name, ttl, dns.rdata.from_text("IN", word, tokens, dns.name.root, relativize=False)
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mailwatch.checks.dns import delegation, helo, mx, ptr
+from mailwatch.checks.dns import caa, dane, delegation, helo, mx, ptr, tls_rpt
 from mailwatch.checks.dns.blocklists import check as blocklists
+from mailwatch.checks.dns.dmarc import check as dmarc
+from mailwatch.checks.dns.dnssec import check as dnssec
+from mailwatch.checks.dns.mta_sts import check as mta_sts
+from mailwatch.checks.dns.provider import check as provider
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -17,10 +21,17 @@ if TYPE_CHECKING:
     Check = Callable[[Asks, Facts], Awaitable[list[Finding]]]
 
 DNS: Final[dict[str, Check]] = {
-    delegation.NAME: delegation.check,
-    mx.NAME: mx.check,
+    provider.NAME: provider.check,
     ptr.NAME: ptr.check,
     helo.NAME: helo.check,
+    dmarc.NAME: dmarc.check,
+    mx.NAME: mx.check,
+    delegation.NAME: delegation.check,
     blocklists.NAME: blocklists.check,
+    mta_sts.NAME: mta_sts.check,
+    tls_rpt.NAME: tls_rpt.check,
+    dane.NAME: dane.check,
+    dnssec.NAME: dnssec.check,
+    caa.NAME: caa.check,
 }
 """Each check by its name, in the order in which a person reads what it found."""

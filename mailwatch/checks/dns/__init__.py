@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mailwatch.checks.dns import caa, dane, delegation, helo, mx, ptr, tls_rpt
+from mailwatch.checks.dns import caa, dane, delegation, helo, mx, ptr, senders, tls_rpt
 from mailwatch.checks.dns.blocklists import check as blocklists
 from mailwatch.checks.dns.dmarc import check as dmarc
 from mailwatch.checks.dns.dnssec import check as dnssec
 from mailwatch.checks.dns.mta_sts import check as mta_sts
 from mailwatch.checks.dns.provider import check as provider
+from mailwatch.checks.dns.spf import check as spf
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     Check = Callable[[Asks, Facts], Awaitable[list[Finding]]]
 
 DNS: Final[dict[str, Check]] = {
+    spf.NAME: spf.check,
     provider.NAME: provider.check,
+    senders.NAME: senders.check,
     ptr.NAME: ptr.check,
     helo.NAME: helo.check,
     dmarc.NAME: dmarc.check,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from mailwatch.checks.dns.names import name_of, shown
 from mailwatch.checks.dns.provider.bounce import bounces
 from mailwatch.checks.dns.provider.known import OLD, PROVIDERS
-from mailwatch.checks.dns.provider.provider import KEEPS, SIGNS_AS_DOMAIN, is_relay_of
+from mailwatch.checks.dns.provider.provider import KEEPS, SIGNS_AS_DOMAIN, is_relay_of, relay_host
 from mailwatch.checks.dns.provider.telling import NAME, tell
 from mailwatch.checks.dns.spf.corrected import corrected, fresh
 from mailwatch.checks.dns.spf.coverage import coverage
@@ -23,8 +23,6 @@ from mailwatch.finding import ERROR, NOT_APPLICABLE, OK, UNKNOWN, WARNING
 from mailwatch.question import UNKNOWN as UNANSWERED
 
 if TYPE_CHECKING:
-    from dns.name import Name
-
     from mailwatch.checks.dns.facts import Facts
     from mailwatch.checks.dns.provider.bounce import Found
     from mailwatch.checks.dns.provider.provider import Provider
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
     from mailwatch.finding import Finding
     from mailwatch.question import Asks
 
-__all__ = ["NAME", "check", "provider_of", "relay_host"]
+__all__ = ["NAME", "check", "provider_of"]
 ELSEWHERE: Final = ("include", "exists")
 """Terms that may let a provider pass without naming it, by a macro."""
 
@@ -51,12 +49,6 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
     else:
         found = await _replaced(asks, facts, provider, tree)
     return [*old, *(each for each in found if not old or each.verdict != OK)]
-
-
-def relay_host(text: str) -> str:
-    """The host of a relay as Postfix writes it: ``[smtp.example.com]:587``."""
-    host = text.strip().lower()
-    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
 
 
 def provider_of(facts: Facts) -> Provider | None:
@@ -105,7 +97,9 @@ async def _smarthost(asks: Asks, facts: Facts, tree: Tree) -> Finding:
     """A relay that nobody knows: all that can be seen is whether its own name's addresses pass."""
     host = relay_host(facts.relay.text if facts.relay else "")
     if any(each.origin == "--ip" for each in facts.addresses):
-        return tell(facts.domain, "given", NOT_APPLICABLE, "SPF is checked for the address that was given for the relay.")
+        return tell(
+            facts.domain, "given", NOT_APPLICABLE, "SPF is checked for the address that was given for the relay."
+        )
     held = await _addresses(asks, host)
     if held and not held - coverage(tree).ranges:
         return tell(
@@ -119,8 +113,8 @@ async def _smarthost(asks: Asks, facts: Facts, tree: Tree) -> Finding:
         facts.domain,
         "relay-unknown",
         UNKNOWN,
-        f"All mail goes through {host[:80]}, and from which addresses it sends is not known here: whether SPF lets them "
-        "pass could not be checked.",
+        f"All mail goes through {host[:80]}, and from which addresses it sends is not known here: whether SPF lets "
+        "them pass could not be checked.",
         fix="Ask its operator for the include that belongs into the SPF record, or give its sending address by --ip.",
         reference="RFC 7208 section 2.4",
     )
@@ -219,7 +213,9 @@ async def _replaced(asks: Asks, facts: Facts, provider: Provider, tree: Tree) ->
 
 def _envelope(facts: Facts, there: list[Found]) -> str:
     if there:
-        return f"with {shown(there[0].name)} in the envelope: SPF passes there, and is aligned with {shown(facts.domain)}"
+        return (
+            f"with {shown(there[0].name)} in the envelope: SPF passes there, and is aligned with {shown(facts.domain)}"
+        )
     return (
         "which puts a domain of its own into the envelope unless it was given one: SPF passes, but is not aligned with "
         "the From domain, so that DMARC rests on DKIM alone"
@@ -289,14 +285,14 @@ def _authorises_nothing(facts: Facts, provider: Provider, tree: Tree, there: lis
     fix = (
         "Remove it; the subdomain of the envelope has its own record."
         if there
-        else f"Remove it, and set up a subdomain of {shown(facts.domain)} as the envelope's domain with {provider.name}."
+        else f"Remove it, and have {provider.name} use a subdomain of {shown(facts.domain)} in the envelope."
     )
     return tell(
         facts.domain,
         "include-authorises-nothing",
         WARNING,
-        f"{at} in the SPF record authorises nothing: {provider.name} sends with {where} in the envelope, so nobody asks "
-        f"{shown(facts.domain)} about it.",
+        f"{at} in the SPF record authorises nothing: {provider.name} sends with {where} in the envelope, so nobody "
+        f"asks {shown(facts.domain)} about it.",
         fix=fix,
         publish=line(facts.domain, better) if better else None,
         reference="RFC 7208 section 2.4",

@@ -67,3 +67,9 @@ def is_relay_of(host: str, provider: Provider) -> bool:
     """Whether the provider relays at this host."""
     plain = host.lower().removesuffix(".")
     return any(matches(plain, pattern) for pattern in provider.relays)
+
+
+def relay_host(text: str) -> str:
+    """The host of a relay as Postfix writes it: ``[smtp.example.com]:587``."""
+    host = text.strip().lower()
+    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]

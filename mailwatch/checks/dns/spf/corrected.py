@@ -23,7 +23,7 @@ SOFT: Final = "~all"
 
 
 def corrected(record: Record, add: Iterable[str] = (), drop: Iterable[str] = ()) -> str | None:
-    """The record with what is wrong put right, ``add`` (terms) before its ``all``, without the terms of text ``drop``."""
+    """The record put right, with ``add`` (terms) before its ``all``, without the terms of text ``drop``."""
     if record.problems:
         record = parse(spelled_right(record) or "")
         if record.problems:

@@ -14,13 +14,9 @@ if TYPE_CHECKING:
 
     from dns.name import Name
 
-
-from mailwatch.checks.dns.spf.term import Term
+    from mailwatch.checks.dns.spf.term import Term
     from mailwatch.checks.dns.spf.tree import Tree
 
-MOST_LOOKUPS: Final = 10
-MOST_VOID: Final = 2
-"""RFC 7208 section 4.6.4."""
 COUNTED: Final = 999
 """Nobody needs to know how many more there are."""
 MOST_LINES: Final = 120
@@ -35,6 +31,7 @@ class Count:
     void6: int = 0
 
     def __add__(self, other: Count) -> Count:
+        """Both together."""
         return Count(
             min(COUNTED, self.lookups + other.lookups),
             min(COUNTED, self.void4 + other.void4),
@@ -135,4 +132,3 @@ def _trouble(tree: Tree, domain: Name, term: Term, path: tuple[Name, ...]) -> st
         return "  (its record is wrong)"
     reached = tree.reached.get((domain, term.column))
     return f"  (no answer: {reached.trouble})" if reached and reached.trouble else ""
-

@@ -9,6 +9,8 @@ from mailwatch.checks.dns.spf.ranges import EVERYONE, NONE, Ranges
 from mailwatch.checks.dns.spf.tree import LEADING, target
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
     from dns.name import Name
 
     from mailwatch.checks.dns.spf.term import Term
@@ -37,27 +39,36 @@ class Coverage:
         return sorted(held, key=lambda part: -part.ranges.share(version))
 
 
-def coverage(tree: Tree) -> Coverage:
-    """What the record at the root lets pass. ``ptr``, ``exists`` and macros let nobody pass here: who knows."""
-    return _covered(tree, tree.root, {})
+def coverage(tree: Tree, without: Collection[int] = ()) -> Coverage:
+    """What the record at the root lets pass. ``ptr`` and macros let nobody pass here: who knows.
+
+    The same if the terms at the columns ``without`` were not in the root's record.
+    """
+    root = tree.of(tree.root)
+    terms = [each for each in (root.terms if root else ()) if each.column not in without]
+    return _passing(tree, tree.root, terms, {tree.root: Coverage()})
 
 
 def _covered(tree: Tree, domain: Name, known: dict[Name, Coverage]) -> Coverage:
     """The same of one record; each is looked at once, and one that leads to itself lets nobody pass."""
-    if domain in known:
-        return known[domain]
-    known[domain] = Coverage()
-    published = tree.of(domain)
+    if domain not in known:
+        known[domain] = Coverage()
+        published = tree.of(domain)
+        known[domain] = _passing(tree, domain, published.terms if published else (), known)
+    return known[domain]
+
+
+def _passing(tree: Tree, domain: Name, terms: Iterable[Term], known: dict[Name, Coverage]) -> Coverage:
+    """What some terms let pass, the first that matches an address deciding."""
     left, passed, parts = EVERYONE, NONE, list[Part]()
-    for term in published.terms if published else ():
+    for term in terms:
         inner = _covered(tree, to, known) if (to := target(term)) is not None else Coverage()
         hit = left & _matched(tree, domain, term, inner)
-        if hit and term.qualifier in ("+", "") and left:
+        if hit and term.qualifier in ("+", ""):
             passed |= hit
             parts += _shares(Part(domain, term, hit), inner)
         left -= hit
-    known[domain] = Coverage(passed, tuple(parts))
-    return known[domain]
+    return Coverage(passed, tuple(parts))
 
 
 def _shares(part: Part, inner: Coverage) -> list[Part]:

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from dns.reversename import from_address
+
 from mailwatch.checks.dns.names import shown
-from mailwatch.checks.dns.spf.counts import MOST_LOOKUPS, MOST_VOID, count
+from mailwatch.checks.dns.spf.counts import count
 from mailwatch.checks.dns.spf.coverage import coverage
-from mailwatch.checks.dns.spf.reached import MOST_HOSTS
 from mailwatch.checks.dns.spf.subject import listed, placed
 from mailwatch.checks.dns.spf.targets import dead_terms
+from mailwatch.checks.dns.spf.unfit import BROADEST
+from mailwatch.checks.dns.spf.verdict import MOST_LOOKUPS, MOST_MX, MOST_PTR
+from mailwatch.checks.dns.spf.verdict import MOST_VOID_LOOKUPS as MOST_VOID
 from mailwatch.finding import ERROR, WARNING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
+    from mailwatch.checks.dns.facts import SendingAddress
     from mailwatch.checks.dns.spf.coverage import Coverage
     from mailwatch.checks.dns.spf.subject import Subject
     from mailwatch.checks.dns.spf.tree import Tree
     from mailwatch.finding import Finding
+    from mailwatch.question import Asks
 
 NEAR: Final = 9
 """Lookups from which on the next include is one too many."""
-BROAD: Final = {4: 8, 6: 20}
-"""A shorter prefix than this holds more than any one sender has. The largest providers announce an IPv6 /19 or less."""
 HALF: Final = 0.5
 FAMILY: Final = {4: "IPv4", 6: "IPv6"}
 
@@ -40,8 +44,8 @@ def _lookups(subject: Subject, tree: Tree) -> list[Finding]:
             subject.tell(
                 "spf-too-many-lookups",
                 ERROR,
-                f"The SPF record of {shown(subject.domain)} needs {needed} DNS lookups at worst, and {MOST_LOOKUPS} are "
-                "allowed: for every server that is not named early in it receivers answer permerror.",
+                f"The SPF record of {shown(subject.domain)} needs {needed} DNS lookups at worst, and {MOST_LOOKUPS} "
+                "are allowed: for every server that is not named early in it receivers answer permerror.",
                 fix="Remove includes of providers that no longer send for the domain; name your own servers by `ip4` "
                 "and `ip6`, which cost nothing.",
                 reference="4.6.4",
@@ -89,20 +93,41 @@ def _hosts(subject: Subject, tree: Tree) -> list[Finding]:
     many = [
         (published.domain, term, reached.hosts)
         for published, term in tree.walk()
-        if (reached := tree.reached.get((published.domain, term.column))) is not None and reached.hosts > MOST_HOSTS
+        if (reached := tree.reached.get((published.domain, term.column))) is not None and reached.hosts > MOST_MX
     ]
     return [
         subject.tell(
             "spf-too-many-mx",
             ERROR,
             f"{placed(term, None if domain == subject.domain else domain)} leads to {hosts} mail servers, and "
-            f"{MOST_HOSTS} are allowed: receivers answer permerror.",
+            f"{MOST_MX} are allowed: receivers answer permerror.",
             column=term.column if domain == subject.domain else None,
             fix="Name the addresses of the servers that send, by `ip4` and `ip6`.",
             reference="4.6.4",
         )
         for domain, term, hosts in many
     ]
+
+
+async def too_many_ptr(asks: Asks, subject: Subject, tree: Tree, addresses: Sequence[SendingAddress]) -> list[Finding]:
+    """Where the record has a ``ptr``: whether an address of ours has more names than are looked at."""
+    if not any(term.name == "ptr" for _, term in tree.walk()):
+        return []
+    found = []
+    for each in addresses:
+        answer = await asks.ask(from_address(str(each.address)), "PTR")
+        if len(answer.records) > MOST_PTR:
+            found.append(
+                subject.tell(
+                    "spf-too-many-ptr",
+                    WARNING,
+                    f"{each.address} has {len(answer.records)} names (PTR), and `ptr` looks at {MOST_PTR} of them "
+                    "only: whether mail passes is a matter of luck.",
+                    fix="Keep one name, and put the address into the record instead of `ptr`.",
+                    reference="4.6.4",
+                )
+            )
+    return found
 
 
 def _covers(subject: Subject, tree: Tree) -> list[Finding]:
@@ -112,7 +137,7 @@ def _covers(subject: Subject, tree: Tree) -> list[Finding]:
 
 
 def _everyone(subject: Subject, held: Coverage) -> list[Finding]:
-    version = max(BROAD, key=held.ranges.share)
+    version = max(BROADEST, key=held.ranges.share)
     share = held.ranges.share(version)
     if share < HALF:
         return []
@@ -130,7 +155,7 @@ def _everyone(subject: Subject, held: Coverage) -> list[Finding]:
 
 
 def _broad(subject: Subject, held: Coverage) -> list[Finding]:
-    for version, longest in BROAD.items():
+    for version, longest in BROADEST.items():
         bits = held.ranges.bits(version)
         if bits is not None and held.ranges.share(version) > 2.0**-longest:
             return [

@@ -25,7 +25,7 @@ TOO_LONG: Final = 512
 def lint(subject: Subject, record: Record) -> list[Finding]:
     """A finding for each thing that is wrong: mistakes of grammar one by one, others by their kind."""
     found = [each for rule in RULES if (each := rule(subject, record)) is not None]
-    return [*syntax(subject, record), *found]
+    return [*syntax(subject, record), *_doubts(subject, record), *found]
 
 
 def syntax(subject: Subject, record: Record) -> list[Finding]:
@@ -46,6 +46,21 @@ def syntax(subject: Subject, record: Record) -> list[Finding]:
             )
         )
     return found
+
+
+def _doubts(subject: Subject, record: Record) -> list[Finding]:
+    """Terms that are right by the grammar, and surely not what was meant."""
+    return [
+        subject.tell(
+            "spf-doubtful",
+            WARNING,
+            f"`{cut(doubt.token)}` at column {doubt.column}: {doubt.text}.",
+            column=doubt.column,
+            fix=f"Did you mean `{cut(doubt.instead)}`?" if doubt.instead else "Correct the term, or remove it.",
+            reference="6" if "=" in doubt.token else "7.1",
+        )
+        for doubt in record.doubts
+    ]
 
 
 def _after_all(subject: Subject, record: Record) -> Finding | None:

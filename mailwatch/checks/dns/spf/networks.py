@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ UNROUTED: Final = tuple(
 def unrouted(term: Term) -> bool:
     """Whether all addresses of the term's network are such."""
     return term.network is not None and any(within(term.network, each) for each in UNROUTED)
+
+
+def routed(address: IPv4Address | IPv6Address) -> bool:
+    """Whether mail can come from this address over the Internet."""
+    return not any(address in each for each in UNROUTED)
 
 
 def within(inner: IPv4Network | IPv6Network, outer: IPv4Network | IPv6Network) -> bool:

@@ -81,21 +81,26 @@ class Ranges:
         return cls.of(ip_network(each) for each in addresses)
 
     def __or__(self, other: Ranges) -> Ranges:
+        """What is in one of them, or in both."""
         return Ranges(_joined(self.four + other.four), _joined(self.six + other.six))
 
     def __and__(self, other: Ranges) -> Ranges:
+        """What is in both."""
         return Ranges(_both(self.four, other.four), _both(self.six, other.six))
 
     def __sub__(self, other: Ranges) -> Ranges:
+        """What is in this one, and not in the other."""
         return Ranges(
             _both(self.four, _outside(other.four, 1 << BITS[4])), _both(self.six, _outside(other.six, 1 << BITS[6]))
         )
 
     def __contains__(self, address: IPv4Address | IPv6Address) -> bool:
+        """Whether an address is in it."""
         spans = self.four if address.version == IPV4 else self.six
         return any(first <= int(address) <= last for first, last in spans)
 
     def __bool__(self) -> bool:
+        """Whether there is an address in it."""
         return bool(self.four or self.six)
 
     def share(self, version: int) -> float:

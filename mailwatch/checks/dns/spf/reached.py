@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.spf.ranges import EVERYONE, NONE, Ranges
+from mailwatch.checks.dns.spf.verdict import MOST_MX
 from mailwatch.question import ANSWER, NO_DATA, NXDOMAIN, UNKNOWN
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from mailwatch.checks.dns.spf.term import Term
     from mailwatch.question import Answer, Asks
 
-MOST_HOSTS: Final = 10
-"""More hosts behind one ``mx`` are a permanent error (RFC 7208 section 4.6.4)."""
 VOID: Final = (NXDOMAIN, NO_DATA)
 KINDS: Final = {4: "A", 6: "AAAA"}
 FIRST: Final = {"a": ("A", "AAAA"), "mx": ("MX",), "exists": ("A",)}
@@ -79,10 +78,10 @@ async def _mx(asks: Asks, name: Name, term: Term) -> Reached:
         void = answer.outcome in VOID
         return Reached(void4=void, void6=void, trouble=_trouble([answer]))
     hosts: list[Name] = [each.exchange for each in answer.records if hasattr(each, "exchange")]
-    for host in hosts[:MOST_HOSTS]:
+    for host in hosts[:MOST_MX]:
         for kind in KINDS.values():
             asks.soon(host, kind)
-    answers = [await asks.ask(host, kind) for host in hosts[:MOST_HOSTS] for kind in KINDS.values()]
+    answers = [await asks.ask(host, kind) for host in hosts[:MOST_MX] for kind in KINDS.values()]
     return Reached(addresses=_around(answers, term), hosts=len(hosts), trouble=_trouble(answers))
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SECTION: Final = {"include": "5.2", "redirect": "6.1"}
 PERMERROR: Final = "every receiver that gets so far in the record answers permerror, and many refuse the mail"
+CORRECT: Final = "Remove the term, or correct the name: the provider's own instructions have it."
 SECOND_LEVEL: Final = frozenset({b"ac", b"co", b"com", b"edu", b"gov", b"gob", b"ne", b"net", b"or", b"org"})
 """Labels below which names are registered in many countries: example.co.uk, example.com.br."""
 COUNTRY: Final = 2
@@ -48,51 +49,52 @@ async def wrong_targets(asks: Asks, subject: Subject, tree: Tree) -> list[Findin
 
 
 async def _wrong(asks: Asks, subject: Subject, led: Published, place: tuple[Name, Term]) -> Finding | None:
+    """What is wrong with one record that is led to."""
     domain, term = place
     at = placed(term, None if domain == subject.domain else domain)
-    column = term.column if domain == subject.domain else None
-    section = SECTION[term.name]
     if led.answer.outcome == UNANSWERED:
         return subject.tell(
             f"spf-{term.name}-unknown",
             UNKNOWN,
             f"{at} could not be looked up ({led.answer.trouble or 'no answer'}): whoever has the same trouble puts the "
             "mail off (temperror).",
-            column=column,
+            column=term.column if domain == subject.domain else None,
             fix=f"Ask again later; if it stays so, the name servers of {shown(led.domain)} are broken.",
             reference="2.6.6",
         )
     if led.answer.outcome == NXDOMAIN:
         return await _missing(asks, subject, led, place)
+    unusable = _unusable(led, SECTION[term.name])
+    if unusable is None:
+        return None
+    code, said, fix, section = unusable
+    return subject.tell(
+        f"spf-{term.name}-{code}",
+        ERROR,
+        f"{at} leads to {shown(led.domain)}, {said}: {PERMERROR}.",
+        column=term.column if domain == subject.domain else None,
+        fix=fix,
+        reference=section,
+    )
+
+
+def _unusable(led: Published, section: str) -> tuple[str, str, str, str] | None:
+    """The end of the code, what is said, what to do, and the section, of a record that no receiver can use."""
     if not led.texts:
-        return subject.tell(
-            f"spf-{term.name}-no-record",
-            ERROR,
-            f"{at} leads to {shown(led.domain)}, which has no SPF record: {PERMERROR}.",
-            column=column,
-            fix="Remove the term, or correct the name: the provider's own instructions have it.",
-            reference=section,
-        )
+        near = ", only something that looks like one" if led.near else ""
+        return "no-record", f"which has no SPF record{near}", CORRECT, section
     if len(led.texts) > 1:
-        return subject.tell(
-            f"spf-{term.name}-two-records",
-            ERROR,
-            f"{at} leads to {shown(led.domain)}, which has {len(led.texts)} SPF records instead of one: {PERMERROR}.",
-            column=column,
-            fix="Whoever publishes that name must make one record of them; until then remove the term.",
-            reference="4.5",
+        several = f"which has {len(led.texts)} SPF records instead of one"
+        return (
+            "two-records",
+            several,
+            "Whoever publishes them must make one of them; until then remove the term.",
+            "4.5",
         )
     if led.record is not None and led.record.problems:
         first = led.record.problems[0]
-        return subject.tell(
-            f"spf-{term.name}-syntax",
-            ERROR,
-            f"{at} leads to {shown(led.domain)}, whose SPF record is wrong at column {first.column} ({first.text}): "
-            f"{PERMERROR}.",
-            column=column,
-            fix="Whoever publishes that name must correct it; until then remove the term.",
-            reference="4.6",
-        )
+        broken = f"whose SPF record is wrong at column {first.column} ({first.text})"
+        return "syntax", broken, "Whoever publishes it must correct it; until then remove the term.", "4.6"
     return None
 
 
@@ -111,7 +113,7 @@ async def _missing(asks: Asks, subject: Subject, led: Published, place: tuple[Na
         ERROR,
         f"{at} leads to {shown(led.domain)}, which does not exist: {PERMERROR}.{risk}",
         column=term.column if domain == subject.domain else None,
-        fix="Remove the term, or correct the name: the provider's own instructions have it.",
+        fix=CORRECT,
         reference=SECTION[term.name],
     )
 

@@ -11,15 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from dns.exception import DNSException
-from dns.name import Name
-
+from mailwatch.checks.dns.spf.macros import name_of
 from mailwatch.checks.dns.spf.reached import Reached, reach, soon
 from mailwatch.checks.dns.spf.record import parse
 from mailwatch.checks.dns.spf.selection import select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from dns.name import Name
 
     from mailwatch.checks.dns.spf.selection import NearMiss
     from mailwatch.checks.dns.spf.term import Record, Term
@@ -90,14 +90,8 @@ def target(term: Term) -> Name | None:
 
 
 def named(text: str) -> Name | None:
-    """The name of a domain-spec without macros, in lower case; None for anything else."""
-    labels = text.removesuffix(".").lower().split(".")
-    if "%" in text or not all(labels):
-        return None
-    try:
-        return Name([*(label.encode("ascii") for label in labels), b""])
-    except (DNSException, UnicodeError):
-        return None
+    """The name of a domain-spec without macros; None for anything else."""
+    return None if "%" in text else name_of(text)
 
 
 async def grow(asks: Asks, root: Name) -> Tree:

@@ -19,6 +19,7 @@ from mailwatch.checks.dns.names import name_of
 from mailwatch.commands.dns_facts import Given, domain_of, known, quoted
 from mailwatch.commands.dns_report import Report, as_object, printable
 from mailwatch.commands.dns_source import at_the_source
+from mailwatch.commands.dns_spf import SPF, Spf, spf_of
 from mailwatch.commands.failure import UNKNOWN, Failure
 from mailwatch.commands.routes import addresses
 from mailwatch.config import ConfigError, load, suggestion
@@ -102,7 +103,7 @@ def check_dns(  # noqa: PLR0913 - click hands over each option
             given = Given(ips, helo, mail_from, relay, direct, selectors)
             asked = Asked(domain, given, options_of(config), resolver, checks_named(only), deadline)
             report = looked_up(asked)
-            told(report, as_json=as_json, color=color, tree=verbose or asked.only == {"spf"})
+            told(report, as_json=as_json, color=color, tree=verbose or asked.only == {SPF})
     except Failure as failure:
         if as_json:
             click.echo(json.dumps(refused(domain, failure)))
@@ -206,7 +207,8 @@ async def examined(
                 raise Failure(f"the name servers of {asked.domain} are not known: leave --resolver out", UNKNOWN)
             asks = source
         findings = await examine(asks, there.facts, only=asked.only, done=done)
-    return Report(facts=there.facts, findings=findings, hints=there.hints)
+        spf = Spf() if asked.only and SPF not in asked.only else await spf_of(asks, there.facts)
+    return Report(facts=there.facts, findings=findings, spf=spf.evaluated, tree=spf.tree, hints=there.hints)
 
 
 @contextmanager

@@ -96,11 +96,8 @@ class Page:
         self._console.print(Text(text, style=WORDS[report.verdict][2]))
         if report.spf is not None and report.facts.addresses:
             address = report.facts.addresses[0].address
-            self._console.print(
-                Text(
-                    printable(f"SPF says {report.spf.result} of mail from {address}. {report.spf.explanation}".strip())
-                )
-            )
+            why = f" ({report.spf.explanation})" if report.spf.explanation else ""
+            self._console.print(Text(printable(f"SPF for mail from {address}: {report.spf.result}{why}")))
 
     def title(self, text: str) -> None:
         """The heading of a part."""

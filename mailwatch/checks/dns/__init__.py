@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mailwatch.checks.dns import caa, dane, delegation, helo, mx, ptr, senders, tls_rpt
+from mailwatch.checks.dns import bimi, caa, dane, delegation, helo, mx, ptr, senders, tls_rpt
 from mailwatch.checks.dns.blocklists import check as blocklists
+from mailwatch.checks.dns.dkim import check as dkim
 from mailwatch.checks.dns.dmarc import check as dmarc
 from mailwatch.checks.dns.dnssec import check as dnssec
 from mailwatch.checks.dns.mta_sts import check as mta_sts
@@ -27,6 +28,7 @@ DNS: Final[dict[str, Check]] = {
     senders.NAME: senders.check,
     ptr.NAME: ptr.check,
     helo.NAME: helo.check,
+    dkim.NAME: dkim.check,
     dmarc.NAME: dmarc.check,
     mx.NAME: mx.check,
     delegation.NAME: delegation.check,
@@ -36,5 +38,6 @@ DNS: Final[dict[str, Check]] = {
     dane.NAME: dane.check,
     dnssec.NAME: dnssec.check,
     caa.NAME: caa.check,
+    bimi.NAME: bimi.check,
 }
 """Each check by its name, in the order in which a person reads what it found."""

@@ -105,7 +105,7 @@ def setting_of(options: Options, postfix: Postfix | None, watched: Log) -> Setti
         )
 
     def probes(begun: float | None) -> Probes:
-        return probes_of(options, judge, begun)
+        return probes_of(options, judge, begun, at_once=True)
 
     return Setting(
         options=options,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from mailwatch.cause import LOCAL, UNKNOWN, unwrapped
 from mailwatch.commands.judging import judge_of
 from mailwatch.discovery import PostconfFails, ask_postconf, find_instances
-from mailwatch.probes import Probes, Unready, host_jobs
+from mailwatch.ledger import known_domains
+from mailwatch.probes import Probes, Unready, domain_jobs, host_jobs
 from mailwatch.store import read_snapshot
 
 if TYPE_CHECKING:
@@ -20,23 +21,32 @@ if TYPE_CHECKING:
     from mailwatch.probes import Job
 
 
-def probes_of(options: Options, judge: Judge | None = None, begun: float | None = None) -> Probes:
+def probes_of(
+    options: Options, judge: Judge | None = None, begun: float | None = None, *, at_once: bool = False
+) -> Probes:
     """What is to be looked at with these options; Postfix is asked when they are started, not before.
 
     A ``judge`` that there is already saves the memory of another one. ``begun``: since when the log is read, now by
-    default.
+    default. ``at_once``: a run that looks one time.
     """
     since = time.time() if begun is None else begun
 
     def make(stopped: Callable[[], bool]) -> Sequence[Job]:
+        of_dns = domain_jobs(
+            options.dns,
+            options.rules.dns_changed.min_count,
+            lambda: known_domains(options.state_dir),
+            stopped=stopped,
+            at_once=at_once,
+        )
         if not options.queue.interval:
-            return []
+            return of_dns
         try:
             instances = find_instances(options.postfix.config_dir)
             chosen = judge or judge_of(options, ask_postconf(options.postfix.config_dir) if instances else None)[0]
         except PostconfFails as error:
             raise Unready(f"cannot tell where Postfix is: {error}") from error
-        return host_jobs(
+        of_host = host_jobs(
             instances,
             interval=options.queue.interval,
             box=options.queue.time_box,
@@ -44,6 +54,7 @@ def probes_of(options: Options, judge: Judge | None = None, begun: float | None 
             newest_line=lambda: newest_line(options.state_dir, since),
             stopped=stopped,
         )
+        return [*of_host, *of_dns]
 
     return Probes(make)
 

@@ -207,5 +207,7 @@ def bounded(found: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def _cut(finding: Finding) -> Finding:
-    cut = {name: None if (text := getattr(finding, name)) is None else text[:most] for name, most in LONGEST.items()}
+    cut: dict[str, Any] = {
+        name: None if (text := getattr(finding, name)) is None else text[:most] for name, most in LONGEST.items()
+    }
     return replace(finding, **cut)

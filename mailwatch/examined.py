@@ -38,12 +38,12 @@ def domains(snapshot: Snapshot) -> Iterator[Metric]:
         yield family
     found = GaugeMetricFamily(
         PREFIX + "check_findings",
-        "What was found in a domain at the last look, by verdict.",
+        "What the last look at a domain found, by verdict.",
         labels=["domain", "verdict"],
     )
     lookups = GaugeMetricFamily(
         PREFIX + "spf_lookups",
-        "Look-ups in DNS that the SPF record of a domain costs; 10 are allowed.",
+        "Look-ups that the SPF record of a domain costs; 10 are allowed.",
         labels=["domain"],
     )
     for domain, said in snapshot.domains.items():

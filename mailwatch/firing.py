@@ -19,7 +19,8 @@ ANY: Final = "*"
 
 OWN_CAUSES: Final = (
     "log-silent", "log-gap", "log-unreadable", "state-unwritable", "outbox-old", "probe-failing", "postfix-unknown",
-    "mail-deferred", "mail-bounced", "queue-growing", "queue-old", "no-delivery", "dns-worse", "dns-found", "dns-unknown",
+    "mail-deferred", "mail-bounced", "queue-growing", "queue-old", "no-delivery", "dns-worse",
+    "dns-found", "dns-unknown",
 )  # fmt: skip
 """What alerts are about besides the causes of failed mail."""
 

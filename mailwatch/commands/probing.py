@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mailwatch.cause import LOCAL, UNKNOWN, unwrapped
 from mailwatch.commands.judging import judge_of
 from mailwatch.discovery import PostconfFails, ask_postconf, find_instances
 from mailwatch.ledger import known_domains
-from mailwatch.probes import Probes, Unready, domain_jobs, host_jobs
+from mailwatch.probes import PROGRAM, Probes, Unready, domain_jobs, examined, host_jobs
 from mailwatch.store import read_snapshot
 
 if TYPE_CHECKING:
@@ -22,14 +23,21 @@ if TYPE_CHECKING:
 
 
 def probes_of(
-    options: Options, judge: Judge | None = None, begun: float | None = None, *, at_once: bool = False
+    options: Options,
+    judge: Judge | None = None,
+    begun: float | None = None,
+    *,
+    at_once: bool = False,
+    config: Path | None = None,
 ) -> Probes:
     """What is to be looked at with these options; Postfix is asked when they are started, not before.
 
     A ``judge`` that there is already saves the memory of another one. ``begun``: since when the log is read, now by
-    default. ``at_once``: a run that looks one time.
+    default. ``at_once``: a run that looks one time. ``config``: the file that the
+    options are from.
     """
     since = time.time() if begun is None else begun
+    ours = [] if config is None else [f"--config={config.absolute()}"]
 
     def make(stopped: Callable[[], bool]) -> Sequence[Job]:
         of_dns = domain_jobs(
@@ -38,6 +46,7 @@ def probes_of(
             lambda: known_domains(options.state_dir),
             stopped=stopped,
             at_once=at_once,
+            examine=partial(examined, program=(*PROGRAM, *ours)),
         )
         if not options.queue.interval:
             return of_dns

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CHECKS: Final = (
-    "spf", "dkim", "dmarc", "mx", "ptr", "helo", "dnsbl", "delegation", "dnssec", "mta_sts", "tls_rpt", "dane", "bimi", "caa",
+    "spf", "dkim", "dmarc", "mx", "ptr", "helo", "dnsbl", "delegation", "dnssec", "mta_sts", "tls_rpt", "dane",
+    "bimi", "caa",
 )  # fmt: skip
-"""Every check of a domain by name. Said here once more, for the agent loads none of them: they run in a process apart."""
+"""Every check of a domain by name. Said here once more: the agent loads none of them, they run in a process apart."""
 MOST_DOMAINS: Final = 20
 MOST_WORDS: Final = 50
 LONGEST_DOMAIN, LONGEST_LABEL = 253, 63
@@ -96,6 +97,13 @@ def mistakes(options: DnsOptions) -> Iterator[str]:
         seen.add(shown(domain))
     if len(options.domains) > MOST_DOMAINS:
         yield f"domains: expected at most {MOST_DOMAINS}, found {len(options.domains)}"
+    yield from wrong_words(options)
+    if set(options.only) <= set(CHECKS) >= set(options.skip) and not options.checks:
+        yield "skip: no check is left: leave domains out instead"
+
+
+def wrong_words(options: DnsOptions) -> Iterator[str]:
+    """What is wrong with what is handed to the command: none may be taken for an option."""
     for key in ("ip", "selectors"):
         for at, word in enumerate(getattr(options, key)):
             if not word or word.startswith("-") or not word.isprintable():
@@ -106,5 +114,3 @@ def mistakes(options: DnsOptions) -> Iterator[str]:
         word = getattr(options, key)
         if word.startswith("-") or not word.isprintable():
             yield f"{key}: expected a name or an address, found {shortly(word)}"
-    if set(options.only) <= set(CHECKS) >= set(options.skip) and not options.checks:
-        yield "skip: no check is left: leave domains out instead"

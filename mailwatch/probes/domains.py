@@ -97,11 +97,12 @@ def domain_jobs(
     *,
     stopped: Callable[[], bool],
     at_once: bool = False,
+    examine: Callable[[str, DnsOptions], DomainLook] = examined,
 ) -> list[Job]:
     """What is looked at in DNS; nothing where no domain is named."""
     if not options.names:
         return []
-    rounds = DomainRounds(options, looks, remembered, stopped=stopped, at_once=at_once)
+    rounds = DomainRounds(options, looks, remembered, stopped=stopped, at_once=at_once, examine=examine)
     often = min(OFTEN, options.interval, options.again)
     return [Job(DNS, often, ROUND + options.deadline + 3 * MARGIN, rounds.look, partial(unanswered, options))]
 

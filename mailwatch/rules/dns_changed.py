@@ -17,6 +17,7 @@ from mailwatch.firing import HOLD, RAISE, UNKNOWN, Firing, unknown
 if TYPE_CHECKING:
     from mailwatch.domain import CheckRecord, Domain
     from mailwatch.finding import Finding
+    from mailwatch.firing import Level
     from mailwatch.options import DnsChanged
     from mailwatch.view import View
 
@@ -91,7 +92,7 @@ def _found(domain: Domain, now: float, options: DnsChanged) -> list[Firing]:
     if not there:
         return []
     worst_first = sorted((each for found in there.values() for each in found), key=rank, reverse=True)
-    level = UNKNOWN if any(domain.checks[check].unknown_since is not None for check in there) else RAISE
+    level: Level = UNKNOWN if any(domain.checks[check].unknown_since is not None for check in there) else RAISE
     return [
         Firing(
             rule=NAME,

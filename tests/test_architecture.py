@@ -26,7 +26,7 @@ FILES = sorted(HOUSE.rglob("*.py"))
 LEVELS: dict[str, int] = {
     # a line may import only from lines below it; what is on the same line, only from within its own folder
     "commands": 12, "cron": 11,
-    "agent": 10, "hourly": 9, "examination": 5, "duty": 8, "web": 8, "textfile": 7, "summary": 7, "pushgateway": 5,
+    "agent": 10, "hourly": 9, "facts": 6, "examination": 5, "duty": 8, "web": 8, "textfile": 7, "summary": 7, "pushgateway": 5,
     "config": 5, "metrics": 6, "alerted": 5, "examined": 5, "discovery": 5, "probes": 5,
     "queue_sample": 4, "checks": 4, "probed": 4, "pulse": 4, "refusals": 3,
     "advance": 5, "digest": 5, "letters": 5, "decisions": 6, "outbox": 6, "ledger": 7, "heart": 5, "reserve": 4,

@@ -37,17 +37,9 @@ def probes_of(
     options are from.
     """
     since = time.time() if begun is None else begun
-    ours = [] if config is None else [f"--config={config.absolute()}"]
 
     def make(stopped: Callable[[], bool]) -> Sequence[Job]:
-        of_dns = domain_jobs(
-            options.dns,
-            options.rules.dns_changed.min_count,
-            lambda: known_domains(options.state_dir),
-            stopped=stopped,
-            at_once=at_once,
-            examine=partial(examined, program=(*PROGRAM, *ours)),
-        )
+        of_dns = jobs_of_domains(options, stopped, at_once=at_once, config=config)
         if not options.queue.interval:
             return of_dns
         try:
@@ -66,6 +58,19 @@ def probes_of(
         return [*of_host, *of_dns]
 
     return Probes(make)
+
+
+def jobs_of_domains(options: Options, stopped: Callable[[], bool], *, at_once: bool, config: Path | None) -> list[Job]:
+    """What is looked at in DNS, from what the state knows of it."""
+    ours = [] if config is None else [f"--config={config.absolute()}"]
+    return domain_jobs(
+        options.dns,
+        options.rules.dns_changed.min_count,
+        lambda: known_domains(options.state_dir),
+        stopped=stopped,
+        at_once=at_once,
+        examine=partial(examined, program=(*PROGRAM, *ours)),
+    )
 
 
 def cause_of_delay(judge: Judge) -> Callable[[str], str]:

@@ -1,64 +1,396 @@
-"""A name server on loopback that answers from a table, or not at all."""
+"""A name server on loopback, by UDP and TCP on one port: true to the RFCs about the zones it is given, except for faults.
+
+It answers as an authoritative server and as a resolver at once (AA and RA): aliases are followed within its data,
+wildcards by RFC 4592, names between (empty non-terminals) are there without data, all else is NXDOMAIN. The SOA of the
+zone comes with negative answers. Signatures in the data (RRSIG) are added where the question says DO.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
+import struct
 import threading
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
 
+import dns.edns
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
+import dns.rdata
+import dns.rdataclass
+import dns.rdataset
+import dns.rdatatype
 import dns.rrset
+import dns.tokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator, Mapping
+
+    from dns.rdata import Rdata
+    from dns.rdataset import Rdataset
+
+PATIENCE: Final = 10
+MOST_ALIASES: Final = 16
+LARGE: Final = 9000
+FAULTS: Final = """servfail refused silent truncated truncated-udp garbage wrong-id wrong-question slow:SECONDS formerr-edns loop
+lame bogus oversized secure ede:CODE:TEXT"""
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was asked, and how: ``udp`` or ``tcp``."""
+
+    name: str
+    kind: str
+    how: str
+    edns: bool
+    recursion: bool
+    checking_disabled: bool
+
+
 class NameServer:
-    """``zone`` has answers by name and type, as ``("mx.example", "A"): ["192.0.2.1"]``; names without any are not there.
+    """Serves ``zone``: lines of a master file with absolute names, or ``("mx.example", "A"): ["192.0.2.1"]``.
 
-    ``failing`` names get SERVFAIL, ``silent`` ones no answer.
+    ``faults`` are by ``name`` or ``name TYPE`` (``*``: every name), after a chain of aliases too:
+        servfail, refused, silent: as they say; lame: REFUSED as by a server that has no such zone;
+        truncated: TC by UDP, and TCP is closed at once; truncated-udp: TC by UDP, TCP is right;
+        garbage: bytes that are no message; wrong-id, wrong-question: answers to something else;
+        slow:2.5: right, after so many seconds; formerr-edns: FORMERR to a question with EDNS;
+        loop: an alias for itself; oversized: more than was asked for by UDP; bogus: SERVFAIL unless CD is set;
+        ede:6:words: SERVFAIL with an extended error (RFC 8914); secure: AD is set for this name and all below it
+        (``.``: for the root alone).
+    ``delay`` is in seconds, for each answer. ``asked`` is what was asked, in order; ``questions`` says how as well.
     """
 
-    zone: dict[tuple[str, str], list[str]]
-    failing: tuple[str, ...] = ()
-    silent: tuple[str, ...] = ()
-    asked: list[tuple[str, str]] = field(default_factory=list)
+    def __init__(
+        self,
+        zone: str | Mapping[tuple[str, str], list[str]] = "",
+        *,
+        faults: Mapping[str, str] | None = None,
+        delay: float = 0.0,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        failing: tuple[str, ...] = (),
+        silent: tuple[str, ...] = (),
+    ) -> None:
+        self._data = Data(zone if isinstance(zone, str) else lines(zone))
+        given = {**dict.fromkeys(failing, "servfail"), **dict.fromkeys(silent, "silent"), **(faults or {})}
+        self._faults = {fault_key(place): fault for place, fault in given.items()}
+        for fault in self._faults.values():
+            assert fault.partition(":")[0] in FAULTS.replace(":", " ").split(), f"no such fault: {fault}"
+        self._secure = [dns.name.from_text(name) for (name, _), fault in self._faults.items() if fault == "secure"]
+        self._delay, self._host, self._port = delay, host, port
+        self.questions: list[Question] = []
+        self.asked: list[tuple[str, str]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._broken: list[Exception] = []
 
     def __enter__(self) -> Self:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._tcp, self._udp = bound(self._host, self._port)
+        self.address: tuple[str, int] = self._udp.getsockname()[:2]
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._socket.sendto(b"", self._socket.getsockname())
-        self._thread.join(10)
-        self._socket.close()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+        self._udp.close()
+        self._tcp.close()
+        if self._broken:
+            raise self._broken[0]
 
-    @property
-    def address(self) -> tuple[str, int]:
-        host, port = self._socket.getsockname()
-        return str(host), int(port)
+    def _run(self) -> None:
+        self._start(self._serve_udp())
+        self._start(self._serve_tcp())
+        self._loop.run_forever()
+        for task in self._tasks:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*self._tasks, return_exceptions=True))
+        self._loop.close()
 
-    def _serve(self) -> None:
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+            self._broken.append(error)
+
+    async def _serve_udp(self) -> None:
         while True:
-            data, client = self._socket.recvfrom(4096)
-            if not data:
-                return
-            query = dns.message.from_wire(data)
-            question = query.question[0]
-            name, kind = question.name.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(question.rdtype)
-            self.asked.append((name, kind))
-            answer = dns.message.make_response(query)
-            answer.flags |= dns.flags.RA
-            if name in self.silent:
+            try:
+                query, client = await self._loop.sock_recvfrom(self._udp, 65535)
+            except ConnectionError:  # an answer met a closed port
                 continue
-            if name in self.failing:
-                answer.set_rcode(dns.rcode.SERVFAIL)
-            elif (name, kind) in self.zone:
-                answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *self.zone[name, kind]))
-            elif not any(known == name for known, _ in self.zone):
-                answer.set_rcode(dns.rcode.NXDOMAIN)
-            self._socket.sendto(answer.to_wire(), client)
+            self._start(self._answer_udp(query, client))
+
+    async def _answer_udp(self, query: bytes, client: tuple[str, int]) -> None:
+        answer = await self._answered(query, "udp")
+        if answer:
+            with contextlib.suppress(OSError):  # whoever asked is gone
+                await self._loop.sock_sendto(self._udp, answer, client)
+
+    async def _serve_tcp(self) -> None:
+        while True:
+            connection, _ = await self._loop.sock_accept(self._tcp)
+            self._start(self._answer_tcp(connection))
+
+    async def _answer_tcp(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            connection.setblocking(False)
+            while True:
+                (length,) = struct.unpack("!H", await self._read(connection, 2))
+                answer = await self._answered(await self._read(connection, length), "tcp")
+                if answer is None:
+                    await self._read(connection, 1)  # silent: until whoever asked goes away
+                if not answer:
+                    return
+                await self._loop.sock_sendall(connection, struct.pack("!H", len(answer)) + answer)
+
+    async def _read(self, connection: socket.socket, length: int) -> bytes:
+        data = b""
+        while len(data) < length:
+            more = await self._loop.sock_recv(connection, length - len(data))
+            if not more:
+                raise asyncio.IncompleteReadError(data, length)
+            data += more
+        return data
+
+    async def _answered(self, wire: bytes, how: str) -> bytes | None:
+        """The bytes to send; none at all, or (by TCP) the end of the connection, which is ``b""``."""
+        try:
+            query = dns.message.from_wire(wire)
+        except Exception:  # noqa: BLE001 - whatever the bytes are, the server goes on
+            return None
+        if len(query.question) != 1 or query.flags & dns.flags.QR:
+            return None
+        question = query.question[0]
+        asked = question.name.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(question.rdtype)
+        self.asked.append(asked)
+        flags = query.flags
+        self.questions.append(
+            Question(*asked, how, query.edns >= 0, bool(flags & dns.flags.RD), bool(flags & dns.flags.CD))
+        )
+        fault, _, how_much = self._fault(question.name, question.rdtype).partition(":")
+        wait = self._delay + (float(how_much) if fault == "slow" else 0)
+        if wait:
+            await asyncio.sleep(wait)
+        return self._with_fault(query, how, fault)
+
+    def _fault(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> str:
+        text, kind = name.to_text().lower(), dns.rdatatype.to_text(rdtype)
+        for key in ((text, kind), (text, ""), ("*", kind), ("*", "")):
+            if key in self._faults:
+                return self._faults[key]
+        return ""
+
+    def _with_fault(self, query: dns.message.Message, how: str, fault: str) -> bytes | None:
+        if fault == "silent":
+            return None
+        if fault == "garbage":
+            return b"\xff" * 40
+        if fault == "truncated" and how == "tcp":
+            return b""
+        answer = self._right(query)
+        if fault in ("truncated", "truncated-udp") and how == "udp":
+            return cut(answer)
+        if fault == "wrong-id":
+            answer.id ^= 1
+        if fault == "wrong-question":
+            answer.question = [
+                dns.rrset.RRset(dns.name.from_text("wrong.example"), dns.rdataclass.IN, query.question[0].rdtype)
+            ]
+        if fault == "oversized":
+            answer.additional.append(dns.rrset.from_text("large.example.", 0, "IN", "TXT", *large()))
+        if fault == "formerr-edns" and query.edns >= 0:
+            answer = refusal(query, dns.rcode.FORMERR)
+            answer.use_edns(False)
+        size = max(query.payload, 512) if query.edns >= 0 else 512
+        unlimited = how == "tcp" or fault == "oversized"
+        wire = answer.to_wire(max_size=65535)
+        return cut(answer) if len(wire) > size and not unlimited else wire
+
+    def _right(self, query: dns.message.Message) -> dns.message.Message:
+        """The answer, after the chain of aliases; it fails where a name of the chain has such a fault."""
+        answer = dns.message.make_response(query, recursion_available=True, our_payload=1232)
+        answer.flags |= dns.flags.AA | (query.flags & dns.flags.CD)
+        question = query.question[0]
+        name, chain = question.name, [question.name]
+        while len(chain) <= MOST_ALIASES:
+            fault = self._fault(name, question.rdtype)
+            if failed := self._failed(query, fault):
+                return failed
+            target = name if fault == "loop" else self._data.into(answer, name, question.rdtype)
+            if fault == "loop":
+                answer.answer.append(dns.rrset.from_text(name, 60, "IN", "CNAME", name.to_text()))
+            if target is None or target in chain:
+                break
+            chain.append(target)
+            name = target
+        if wants_signatures(query) or query.flags & dns.flags.AD:
+            answer.flags |= dns.flags.AD if all(map(self._is_secure, chain)) else 0
+        if not wants_signatures(query):
+            answer.answer = [each for each in answer.answer if each.rdtype in (question.rdtype, dns.rdatatype.CNAME)]
+        return answer
+
+    def _failed(self, query: dns.message.Message, fault: str) -> dns.message.Message | None:
+        fault, _, rest = fault.partition(":")
+        if fault == "servfail" or (fault == "bogus" and not query.flags & dns.flags.CD):
+            return refusal(query, dns.rcode.SERVFAIL)
+        if fault == "refused":
+            return refusal(query, dns.rcode.REFUSED)
+        if fault == "lame":
+            answer = refusal(query, dns.rcode.REFUSED)
+            answer.flags &= ~dns.flags.RA
+            return answer
+        if fault == "ede":
+            answer = refusal(query, dns.rcode.SERVFAIL)
+            code, _, text = rest.partition(":")
+            answer.use_edns(0, 0, 1232, options=[dns.edns.EDEOption(dns.edns.EDECode(int(code)), text or None)])
+            return answer
+        return None
+
+    def _is_secure(self, name: dns.name.Name) -> bool:
+        return any(name == zone or (zone != dns.name.root and name.is_subdomain(zone)) for zone in self._secure)
+
+
+class Data:
+    """What the server knows: sets of records by name."""
+
+    def __init__(self, text: str) -> None:
+        self.sets: dict[dns.name.Name, list[Rdataset]] = {}
+        self.names = {dns.name.root}
+        for name, ttl, rdata in records(text):
+            there = self.sets.setdefault(name, [])
+            found = next((each for each in there if (each.rdtype, each.covers) == (rdata.rdtype, rdata.covers())), None)
+            if found is None:
+                there.append(dns.rdataset.from_rdata(ttl, rdata))
+            else:
+                found.add(rdata, ttl)
+            above = name
+            while above not in self.names:
+                self.names.add(above)
+                above = above.parent()
+
+    def into(
+        self, answer: dns.message.Message, name: dns.name.Name, rdtype: dns.rdatatype.RdataType
+    ) -> dns.name.Name | None:
+        """Put what is known of a name into the answer; the name to go on with, where it is an alias."""
+        found = self.at(name)
+        if found is None:
+            answer.set_rcode(dns.rcode.NXDOMAIN)
+            self.negative(answer, name)
+            return None
+        alias = next((each for each in found if each.rdtype == dns.rdatatype.CNAME), None)
+        wanted = rdtype if alias is None or rdtype == dns.rdatatype.ANY else dns.rdatatype.CNAME
+        fits = [each for each in found if wanted in (each.rdtype, dns.rdatatype.ANY)]
+        if not fits:
+            self.negative(answer, name)
+            return None
+        signatures = [] if wanted == dns.rdatatype.ANY else [each for each in found if each.covers == wanted]
+        for each in (*fits, *signatures):
+            answer.answer.append(dns.rrset.from_rdata_list(name, each.ttl, list(each)))
+        if alias is None or rdtype in (dns.rdatatype.CNAME, dns.rdatatype.ANY):
+            return None
+        target: dns.name.Name = alias[0].target
+        return target
+
+    def at(self, name: dns.name.Name) -> list[Rdataset] | None:
+        """The sets at a name, or at the wildcard that covers it (RFC 4592 section 3.3.1); None: it is not there."""
+        if name in self.names:
+            return self.sets.get(name, [])
+        encloser = name.parent()
+        while encloser not in self.names:
+            encloser = encloser.parent()
+        return self.sets.get(dns.name.Name((b"*", *encloser.labels)))
+
+    def negative(self, answer: dns.message.Message, name: dns.name.Name) -> None:
+        """The SOA of the zone, to live as long as RFC 2308 section 3 says."""
+        zone = name
+        while True:
+            for each in self.sets.get(zone, ()):
+                if each.rdtype == dns.rdatatype.SOA:
+                    ttl = min(each.ttl, each[0].minimum)
+                    answer.authority.append(dns.rrset.from_rdata_list(zone, ttl, list(each)))
+                    return
+            if zone == dns.name.root:
+                return
+            zone = zone.parent()
+
+
+def records(text: str) -> Iterator[tuple[dns.name.Name, int, Rdata]]:
+    """The records of a master file with absolute names: ``example.com. 300 IN TXT "text"``, the TTL and IN optional."""
+    tokens = dns.tokenizer.Tokenizer(text)
+    while not (token := tokens.get()).is_eof():
+        if token.is_eol():
+            continue
+        name, ttl = dns.name.from_text(token.value), 300
+        word = tokens.get_string()
+        if word.isdigit():
+            ttl, word = int(word), tokens.get_string()
+        if word == "IN":
+            word = tokens.get_string()
+        yield name, ttl, dns.rdata.from_text("IN", word, tokens, dns.name.root, relativize=False)
+
+
+def lines(zone: Mapping[tuple[str, str], list[str]]) -> str:
+    return "\n".join(f"{name}. 60 IN {kind} {text}" for (name, kind), texts in zone.items() for text in texts) + "\n"
+
+
+def fault_key(place: str) -> tuple[str, str]:
+    name, _, kind = place.strip().partition(" ")
+    return (name if name == "*" else f"{name.rstrip('.').lower()}."), kind.strip().upper()
+
+
+def bound(host: str, port: int) -> tuple[socket.socket, socket.socket]:
+    """A listening TCP socket and a UDP socket on one port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    while True:
+        tcp, udp = socket.socket(family, socket.SOCK_STREAM), socket.socket(family, socket.SOCK_DGRAM)
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tcp.bind((host, port))
+            tcp.listen(128)
+            udp.bind((host, tcp.getsockname()[1]))
+        except OSError:
+            tcp.close()
+            udp.close()
+            if port:
+                raise
+            continue
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        tcp.setblocking(False)
+        udp.setblocking(False)
+        return tcp, udp
+
+
+def wants_signatures(query: dns.message.Message) -> bool:
+    return query.edns >= 0 and bool(query.ednsflags & dns.flags.DO)
+
+
+def refusal(query: dns.message.Message, rcode: dns.rcode.Rcode) -> dns.message.Message:
+    answer = dns.message.make_response(query, recursion_available=True, our_payload=1232)
+    answer.set_rcode(rcode)
+    return answer
+
+
+def cut(answer: dns.message.Message) -> bytes:
+    short = dns.message.Message(answer.id)
+    short.flags = answer.flags | dns.flags.TC
+    short.question = answer.question
+    if answer.edns >= 0:
+        short.use_edns(answer.edns, answer.ednsflags, answer.payload)
+    return short.to_wire()
+
+
+def large() -> list[str]:
+    return [f'"{"x" * 250}{number}"' for number in range(LARGE // 250)]

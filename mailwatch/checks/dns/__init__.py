@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from mailwatch.checks.dns import helo, mx, ptr
+from mailwatch.checks.dns.blocklists import check as blocklists
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -13,5 +16,10 @@ if TYPE_CHECKING:
 
     Check = Callable[[Asks, Facts], Awaitable[list[Finding]]]
 
-DNS: Final[dict[str, Check]] = {}
+DNS: Final[dict[str, Check]] = {
+    mx.NAME: mx.check,
+    ptr.NAME: ptr.check,
+    helo.NAME: helo.check,
+    blocklists.NAME: blocklists.check,
+}
 """Each check by its name, in the order in which a person reads what it found."""

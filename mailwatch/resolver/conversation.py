@@ -1,0 +1,166 @@
+"""Puts a question to servers until one of them answers, or none can.
+
+Promises
+    A server that does not answer, or answers that it failed, is followed by the next; the last try is by TCP. An answer
+    cut short is asked for again by TCP; a server that does not know EDNS is asked without. Who did not answer comes
+    last from then on.
+    "DNSSEC is broken" is said only when the same resolver answers without checking it, and fails again with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import dns.flags
+import dns.name
+import dns.rcode
+import dns.rdatatype
+
+from mailwatch.resolver.message import failure, not_about_validation, question, said
+from mailwatch.resolver.transport import NoReply, by_tcp, by_udp
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterator, Sequence
+
+    from dns.message import Message
+    from dns.name import Name
+    from dns.rdatatype import RdataType
+
+    from mailwatch.resolver.run import Run
+    from mailwatch.resolver.transport import Server
+
+MOST_SERVERS: Final = 3
+"""As many as the system's own resolver asks."""
+ANSWERED: Final = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
+NO_EDNS: Final = (dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.BADVERS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """``message`` of ``server``; None when there is none, and ``trouble`` says why."""
+
+    message: Message | None = None
+    server: str = ""
+    trouble: str = ""
+    bogus: bool = False
+
+
+@dataclass(slots=True)
+class Servers:
+    """Those who can be asked the same. ``recurse``: they shall ask others for us."""
+
+    addresses: Sequence[Server]
+    recurse: bool
+    run: Run
+    _validates: asyncio.Task[bool] | None = None
+    _late: set[Server] = field(default_factory=set)
+    _without_edns: set[Server] = field(default_factory=set)
+
+    async def hear(self, name: Name, rdtype: RdataType) -> Heard:
+        """What one of them answers: a message without error, or NXDOMAIN."""
+        troubles: dict[str, None] = {}
+        failed: dict[Server, Message] = {}
+        for server, tcp in self._tries():
+            if server in failed:
+                continue
+            try:
+                message = await self._reply(server, name, rdtype, tcp=tcp)
+            except NoReply as error:
+                self._late.add(server)
+                troubles[str(error)] = None
+                continue
+            self._late.discard(server)
+            trouble = self._trouble(server, message)
+            if not trouble:
+                return Heard(message=message, server=server[0])
+            failed[server] = message
+            troubles[trouble] = None
+        for server, message in failed.items():
+            if self.recurse and message.rcode() == dns.rcode.SERVFAIL and not not_about_validation(message):
+                return await self._without_checking(server, name, rdtype, troubles)
+        return Heard(trouble="; ".join(troubles), server=", ".join(dict.fromkeys(each for each, _ in self.addresses)))
+
+    def validates(self) -> asyncio.Task[bool] | None:
+        """Whether the first server says that it checks DNSSEC: it is asked about the root zone, which is signed."""
+        if self.recurse and self._validates is None:
+            self._validates = self.run.start(self._shows_authentic())
+        return self._validates
+
+    async def _shows_authentic(self) -> bool:
+        try:
+            message = await self._reply(self._order()[0], dns.name.root, dns.rdatatype.SOA, tcp=False)
+        except NoReply:
+            return False
+        return bool(message.flags & dns.flags.AD)
+
+    async def _without_checking(
+        self, server: Server, name: Name, rdtype: RdataType, troubles: dict[str, None]
+    ) -> Heard:
+        """After SERVFAIL: is it DNSSEC? A failure that has passed meanwhile is none."""
+        try:
+            unchecked = await self._reply(server, name, rdtype, tcp=False, checking=False)
+            if self._trouble(server, unchecked):
+                return Heard(trouble="; ".join(troubles), server=server[0])
+            again = await self._reply(server, name, rdtype, tcp=True)
+        except NoReply:
+            return Heard(trouble="; ".join(troubles), server=server[0])
+        if not self._trouble(server, again):
+            return Heard(message=again, server=server[0])
+        trouble = f"{server[0]} answered {failure(again)}: DNSSEC of {said(_zone(unchecked, name))} is broken"
+        return Heard(trouble=trouble, server=server[0], bogus=True)
+
+    def _order(self) -> list[Server]:
+        return sorted(self.addresses[:MOST_SERVERS], key=self._late.__contains__)
+
+    def _tries(self) -> Iterator[tuple[Server, bool]]:
+        """Whom to ask, and whether by TCP."""
+        order = self._order()
+        yield from ((each, False) for each in order)
+        if len(order) == 1:
+            yield order[0], False
+        yield from ((each, True) for each in order[:1])
+
+    async def _reply(
+        self, server: Server, name: Name, rdtype: RdataType, *, tcp: bool, checking: bool = True
+    ) -> Message:
+        edns = server not in self._without_edns
+        async with self.run.limit:
+            message = await self._sent(
+                server, question(name, rdtype, recurse=self.recurse, edns=edns, checking=checking), tcp=tcp
+            )
+            if edns and message.rcode() in NO_EDNS:
+                self._without_edns.add(server)
+                plain = question(name, rdtype, recurse=self.recurse, edns=False, checking=checking)
+                message = await self._sent(server, plain, tcp=tcp)
+        return message
+
+    async def _sent(self, server: Server, asked: Message, *, tcp: bool) -> Message:
+        if not tcp:
+            message = await by_udp(server, asked, self.run.patience)
+            if not message.flags & dns.flags.TC:
+                return message
+        message = await by_tcp(server, asked, self.run.patience)
+        if message.flags & dns.flags.TC:
+            raise NoReply(f"{server[0]} cut its answer short by TCP as well")
+        return message
+
+    def _trouble(self, server: Server, message: Message) -> str:
+        """Why this is no answer; empty when it is one."""
+        if message.rcode() not in ANSWERED:
+            return f"{server[0]} answered {failure(message)}"
+        if self.recurse and not message.answer and not message.flags & (dns.flags.RA | dns.flags.AA):
+            return f"{server[0]} does not ask other servers for us"
+        return ""
+
+
+def _zone(message: Message, name: Name) -> Name:
+    """The zone that an answer is from, as far as it says so."""
+    for rrset in (*message.answer, *message.authority):
+        if rrset.rdtype == dns.rdatatype.SOA:
+            return rrset.name
+        if rrset.rdtype == dns.rdatatype.RRSIG:
+            signer: Name = rrset[0].signer
+            return signer
+    return name

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mailwatch.masking import quotable
+from mailwatch.masking import quotable_about
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -98,7 +98,7 @@ def _down(_cause: str, evidence: Mapping[str, str]) -> str:
 def _dns(cause: str, evidence: Mapping[str, str]) -> str:
     domain, checks = evidence.get("domain", "a domain"), evidence.get("checks", "")
     if cause == "dns-worse":
-        said = quotable(evidence.get("text", "it is worse than it was"))
+        said = quotable_about(domain, evidence.get("text", "it is worse than it was"))
         return f"{domain} {evidence.get('check', 'DNS')}: {said.removesuffix('.')}"
     word = "the DNS of {} is not as it should be" if cause == "dns-found" else "the DNS of {} cannot be checked"
     return word.format(domain) + (f": {checks}" if checks else "")

@@ -15,7 +15,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailwatch.headline import headline
-from mailwatch.masking import on_one_line, quotable, shortened
+from mailwatch.masking import on_one_line, quotable, quotable_about, shortened
 from mailwatch.notification import Notification
 
 if TYPE_CHECKING:
@@ -217,7 +217,11 @@ def _changed(evidence: Mapping[str, str], *, mask: bool) -> list[Row]:
     """What was and what is of a domain; a line to publish is as it is to be copied."""
     if "domain" not in evidence:
         return []
-    rows = [Row(name, quotable(evidence[key], mask=mask, longest=RECORD)) for name, key in CHANGED if evidence.get(key)]
+    rows = [
+        Row(name, quotable_about(evidence["domain"], evidence[key], mask=mask, longest=RECORD))
+        for name, key in CHANGED
+        if evidence.get(key)
+    ]
     publish = evidence.get("publish")
     return [*rows, Row("publish", shortened(on_one_line(publish), RECORD))] if publish else rows
 
@@ -255,8 +259,9 @@ def advice_on(alert: Alert, paper: Stationery) -> Advice:
         return Advice(entry.meaning, pointed(entry.fix, alert.evidence))
     own = OWN.get(alert.cause)
     if own is not None and "domain" in alert.evidence:
-        said = quotable(alert.evidence["next"], mask=paper.mask) if alert.evidence.get("next") else own.fix
-        return Advice(own.meaning, f"{said} See all of it: mailwatch check-dns {alert.evidence['domain']}")
+        domain, step = alert.evidence["domain"], alert.evidence.get("next", "")
+        said = quotable_about(domain, step, mask=paper.mask) if step else own.fix
+        return Advice(own.meaning, f"{said} See all of it: mailwatch check-dns {domain}")
     return own or Advice("No text knows it.", "Look at the log: tail /var/log/mail.log")
 
 

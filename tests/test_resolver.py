@@ -333,6 +333,15 @@ def test_bytes_of_any_kind_are_an_answer_or_none() -> None:
     assert {ANSWER, NO_DATA, NXDOMAIN} <= outcomes
 
 
+def test_where_an_answer_ends_in_an_alias_its_target_is_asked_about() -> None:
+    with NameServer(ZONE, faults={"second.example.com": "partial", "alias.example.com": "partial"}) as one:
+        found, gone = ask([one.address], "second.example.com TXT", "dangling.example.com TXT")
+    assert (len(found.records), found.ttl) == (2, 60)
+    assert [str(each) for each in found.aliases] == ["alias.example.com.", "example.com."]
+    assert gone.outcome == NXDOMAIN
+    assert {("alias.example.com", "TXT"), ("example.com", "TXT")} < set(one.asked)
+
+
 ELSEWHERE = """
 example.com. 300 IN SOA ns.example.com. host.example.com. 1 2 3 4 120
 example.com. 300 IN NS ns.example.com.

@@ -196,8 +196,8 @@ def test_a_question_is_asked_once_however_often_it_is_put() -> None:
 
 
 def test_questions_are_under_way_together_but_not_too_many() -> None:
-    with NameServer(ZONE, delay=0.2) as one:
-        answers = ask([one.address], *(f"n{number}.example.com A" for number in range(150)))
+    with NameServer(ZONE, delay=0.3) as one:
+        answers = ask([one.address], *(f"n{number}.example.com A" for number in range(150)), deadline=8)
     assert {each.outcome for each in answers} == {NXDOMAIN}
     assert one.most_at_once == 64
 

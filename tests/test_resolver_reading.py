@@ -96,6 +96,7 @@ def test_signatures_are_those_of_the_chain() -> None:
     assert (found.signed, found.signed_until) == (True, 1861920000)
     assert not step(f"{records}www.example.com. 300 IN RRSIG CNAME {early}").signed
     assert not step(f"{records}web.example.com. 300 IN RRSIG MX {early}").signed
+    assert not step(f"{records}other.example.com. 300 IN RRSIG TXT {early}").signed
     assert step(authority=f"example.com. 300 {SOA}\nexample.com. 300 IN RRSIG SOA {late}").signed
 
 

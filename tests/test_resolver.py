@@ -196,8 +196,8 @@ def test_a_question_is_asked_once_however_often_it_is_put() -> None:
 
 
 def test_questions_are_under_way_together_but_not_too_many() -> None:
-    with NameServer(ZONE, delay=0.2) as one:
-        answers = ask([one.address], *(f"n{number}.example.com A" for number in range(150)))
+    with NameServer(ZONE, delay=0.3) as one:
+        answers = ask([one.address], *(f"n{number}.example.com A" for number in range(150)), deadline=8)
     assert {each.outcome for each in answers} == {NXDOMAIN}
     assert one.most_at_once == 64
 
@@ -331,6 +331,15 @@ def test_bytes_of_any_kind_are_an_answer_or_none() -> None:
             failure(message)
             outcomes.add(read(message, name("alias.example.com"), dns.rdatatype.TXT).outcome)
     assert {ANSWER, NO_DATA, NXDOMAIN} <= outcomes
+
+
+def test_where_an_answer_ends_in_an_alias_its_target_is_asked_about() -> None:
+    with NameServer(ZONE, faults={"second.example.com": "partial", "alias.example.com": "partial"}) as one:
+        found, gone = ask([one.address], "second.example.com TXT", "dangling.example.com TXT")
+    assert (len(found.records), found.ttl) == (2, 60)
+    assert [str(each) for each in found.aliases] == ["alias.example.com.", "example.com."]
+    assert gone.outcome == NXDOMAIN
+    assert {("alias.example.com", "TXT"), ("example.com", "TXT")} < set(one.asked)
 
 
 ELSEWHERE = """

@@ -153,14 +153,14 @@ def test_terms_after_the_one_that_matches_are_asked_ahead_perhaps_and_never_coun
     assert answering.asked == [("example.com", "TXT")]
 
 
-def test_what_will_be_asked_is_under_way_while_another_answer_is_waited_for() -> None:
-    zone: Zone = {
-        ("example.com", "TXT"): txt("v=spf1 a:one.example a:two.example mx:two.example -all"),
-        ("one.example", "A"): [FOUR],
-    }
+def test_what_will_be_asked_is_under_way_while_other_answers_are_waited_for() -> None:
+    zone: Zone = {("example.com", "TXT"): txt("v=spf1 include:on1.example a:two.example mx:two.example ~all")}
+    zone |= {(f"on{each}.example", "TXT"): txt(f"v=spf1 include:on{each + 1}.example ~all") for each in range(1, 5)}
+    zone |= {("on5.example", "TXT"): txt("v=spf1 ~all")}
     answering = Answering(zone)
-    assert answering.says().lookups == 1
-    assert {("two.example", "A"), ("two.example", "MX")} <= set(answering.asked)
+    assert answering.says().lookups == 7
+    last = answering.asked.index(("on5.example", "TXT"))
+    assert {("two.example", "A"), ("two.example", "MX")} <= set(answering.asked[:last])
 
 
 @pytest.mark.parametrize("address", [FOUR, SIX])
@@ -218,6 +218,13 @@ def test_ten_mail_hosts_are_allowed_and_eleven_are_an_error_though_the_first_wou
     mx = [f"{number} h{number}.example" for number in range(11)]
     assert says("v=spf1 mx:mx.example -all", {**hosts, ("mx.example", "MX"): mx[:10]}).result == "pass"
     assert says("v=spf1 mx:mx.example -all", {**hosts, ("mx.example", "MX"): mx}).result == "permerror"
+
+
+def test_a_domain_that_says_it_takes_no_mail_has_no_mail_host_to_look_at() -> None:
+    answering = Answering({("example.com", "TXT"): txt("v=spf1 mx ~all"), ("example.com", "MX"): ["0 ."]})
+    verdict = answering.says()
+    assert (verdict.result, verdict.void_lookups, verdict.trace.steps[0].seen) == ("softfail", 0, ())
+    assert answering.asked == [("example.com", "TXT"), ("example.com", "MX")]
 
 
 REVERSE = "25.2.0.192.in-addr.arpa"
@@ -347,6 +354,26 @@ def test_an_explanation_is_that_of_the_domain_that_fails_and_says_who_it_is_abou
         Answering(zone).says().explanation
         == f"{FOUR} (mail.on.example) may not send for on.example as user@example.com"
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a.example.org.", "mail.example.com.", "example.com."], "example.com"),
+        (["a.example.org.", "mail.example.com.", "other.example."], "mail.example.com"),
+        (["a.example.org.", "other.example."], "a.example.org"),
+        (["other.example."], "unknown"),
+    ],
+    ids=["the domain itself", "a name in it", "any that leads back", "none leads back"],
+)
+def test_the_name_of_an_address_is_the_nearest_that_leads_back(names: list[str], expected: str) -> None:
+    zone: Zone = {
+        ("example.com", "TXT"): txt("v=spf1 -all exp=why.example"),
+        ("why.example", "TXT"): txt("%{p}"),
+        (REVERSE, "PTR"): names,
+    }
+    zone |= {(name, "A"): [FOUR] for name in ("example.com", "mail.example.com", "a.example.org")}
+    assert Answering(zone).says().explanation == expected
 
 
 def test_a_hostile_tree_ends() -> None:

@@ -54,7 +54,7 @@ MORE = [
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), [tuple(each.split(" ")) for each in EXAMPLES] + MORE)
+@pytest.mark.parametrize(("text", "expected"), [*(tuple(each.split(" ")) for each in EXAMPLES), *MORE])
 def test_a_macro_stands_for_what_the_rfc_says(text: str, expected: str) -> None:
     assert target(text, FOUR) == expected
 

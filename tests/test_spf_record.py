@@ -56,6 +56,7 @@ WRONG = [
     ("v=spf1 mx\u00a0a -all", [(10, "mx\\xa0a", "looks like a blank", "mx a")]),
     ("v=spf1 ip4:10.0.0.0/33", [(20, "ip4:10.0.0.0/33", "/0 to /32", None)]),
     ("v=spf1 ip4:192.0.2.0/024", [(21, "ip4:192.0.2.0/024", "/0 to /32", None)]),
+    ("v=spf1 ip4:0.0.0.0/00 a:example.com//064", [(19, "ip4:0.0.0.0/00", "/0 to /32", None), (36, "a:example.com//064", "//0 to //128", None)]),
     ("v=spf1 ip6:2001:db8::/129", [(22, "ip6:2001:db8::/129", "/0 to /128", None)]),
     ("v=spf1 a:example.com/33", [(21, "a:example.com/33", "/0 to /32", None)]),
     ("v=spf1 a:example.com/24/64", [(24, "a:example.com/24/64", "//0 to //128", "a:example.com/24//64")]),

@@ -49,6 +49,18 @@ WRONG = [
     ("v=spf1 a ~al", [(10, "~al", "no mechanism", "~all")]),
     ("v=spf1 include -all", [(15, "include", "needs a domain", None)]),
     ("v=spf1 include: _spf.example.com -all", [(8, "include: _spf.example.com", "blank", "include:_spf.example.com")]),
+    ("v=spf1 ip4 192.0.2.1 Include example.com -ip6 :2001:db8::1", [
+        (8, "ip4 192.0.2.1", "blank", "ip4:192.0.2.1"),
+        (22, "Include example.com", "blank", "Include:example.com"),
+        (42, "-ip6 :2001:db8::1", "blank", "-ip6:2001:db8::1"),
+    ]),
+    ("v=spf1 include mx:example.com", [(15, "include", "needs a domain", None)]),
+    ("v=spf1 mx.example.com include.example.com ip4.192.0.2.1", [
+        (8, "mx.example.com", "needs its mechanism", "a:mx.example.com"),
+        (23, "include.example.com", "no mechanism", "include:example.com"),
+        (43, "ip4.192.0.2.1", "no mechanism", "ip4:192.0.2.1"),
+    ]),
+    ("v=spf1 mx all- al", [(11, "all-", "no mechanism", "-all"), (16, "al", "no mechanism", None)]),
     ("v=spf1 mx - all", [(11, "- all", "blank", "-all")]),
     ("v=spf1 mx \u2013all", [(11, "\\u2013all", "EN DASH", "-all")]),
     ("v=spf1 \u201cinclude:example.com\u201d", [(8, "\\u201cinclude:example.com\\u201d", "quotation mark", "include:example.com")]),
@@ -108,6 +120,7 @@ DOUBTFUL = [
     ("v=spf1 a v=spf1 mx -all", 10, "run together", None),
     ("v=spf1 include:a:mail.example.com", 8, "stands inside", "a:mail.example.com"),
     ("v=spf1 ~include:postmaster@example.com", 8, "no name of a host", "~include:example.com"),
+    ("v=spf1 a:https://mail.example.com", 8, "no name of a host", "a:mail.example.com"),
     ("v=spf1 a:mail..example.com", 8, "empty label", None),
     (f"v=spf1 a:{'x' * 64}.example.com", 8, "longer than the 63", None),
 ]

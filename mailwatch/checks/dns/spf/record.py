@@ -96,8 +96,8 @@ class _Reading:
         if isinstance(read, Term):
             self.take(read)
             return False
-        split = advice.torn(word, following)
-        if split is not None and isinstance(read_term(split, column), Term):
+        split = advice.torn(word, following, stands_alone=_is_right(following))
+        if split is not None and _is_right(split):
             self.wrong(column, f"{word} {following}", "a blank tears this term apart", split)
             return True
         said, instead = next(((said, each) for said, each in advice.proposals(word) if _is_right(each)), ("", None))

@@ -119,7 +119,8 @@ def _of_hosts(zone: Name, hosts: list[Host], delegated: Answer) -> list[Finding]
             )
             fix = f"Name {shown(host.aliases[-1])} in the NS records itself."
             found.append(_finding("delegation-server-alias", WARNING, text, where, fix, "RFC 2181 section 10.3"))
-    if not found and (len(hosts) == 1 or len(places) == 1):
+    in_one_place = len(places) == 1 and not any(host.trouble for host in hosts)
+    if not found and (len(hosts) == 1 or in_one_place):
         text = f"{shown(zone)} has one name server, {shown(hosts[0].name)}: while it does not answer, mail is deferred."
         if len(hosts) > 1:
             text = f"The {len(hosts)} name servers of {shown(zone)} are one, at {min(map(str, places))}: "

@@ -10,7 +10,7 @@ from mailwatch.checks.dns.dkim.key import ED25519, ED25519_BYTES, Key, framed_ke
 from mailwatch.checks.dns.names import shown, written
 from mailwatch.checks.dns.txt import escaped, quoted
 from mailwatch.finding import ERROR, NOT_APPLICABLE, UNKNOWN, WARNING, Finding
-from mailwatch.question import NO_DATA, NXDOMAIN
+from mailwatch.question import ANSWER, NO_DATA, NXDOMAIN
 from mailwatch.question import UNKNOWN as NOBODY_KNOWS
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def finding(
 ) -> Finding:  # fmt: skip
     """A finding about the selector; ``publish`` is the text that should stand there."""
     ttl = found.answer.ttl
+    lasting = ttl if ttl and found.answer.outcome == ANSWER else TTL
     texts = [*(each.text for each in found.keys), *found.strays]
     return Finding(
         check=NAME,
@@ -53,7 +54,7 @@ def finding(
         where=f"{shown(found.name)} TXT",
         fix=fix,
         record=" | ".join(escaped(each.encode("latin-1")) for each in texts[:5]) or None,
-        publish=f"{written(found.name)} {ttl or TTL} IN TXT {quoted(publish)}" if publish else None,
+        publish=f"{written(found.name)} {lasting} IN TXT {quoted(publish)}" if publish else None,
         reference=reference,
         ttl=ttl,
     )

@@ -45,26 +45,30 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
         return told or await misplaced(asks, facts.domain) or [missing(found.walk)]
     if found.step.domain in wild:
         told.append(_wildcard(found.step, found.record))
-    return [*told, *await _about(asks, facts, found, found.step, found.record)]
+    about = await _in_force(asks, facts, found, found.step, found.record)
+    told += await _about(asks, facts, about)
+    if about.policy in (None, NONE) or any(each.verdict in (ERROR, WARNING, UNKNOWN) for each in told):
+        return told
+    return [in_force.ok(about), *told]
 
 
-async def _about(asks: Asks, facts: Facts, found: Discovery, step: Step, record: Record) -> list[Finding]:
-    """What is to be said of the record in force."""
+async def _in_force(asks: Asks, facts: Facts, found: Discovery, step: Step, record: Record) -> InForce:
+    """The record, with its policy for the domain: existing subdomains have another one than those that do not exist."""
     exists = True
     if found.inherited:
         exists = (await asks.ask(facts.domain, "TXT")).outcome != NXDOMAIN
     policy = record.policy(subdomain=found.inherited, exists=exists)
-    about = InForce(found=found, step=step, record=record, policy=policy)
+    return InForce(found=found, step=step, record=record, policy=policy)
+
+
+async def _about(asks: Asks, facts: Facts, about: InForce) -> list[Finding]:
+    """What is to be said of the record in force."""
     about_reports, unknown = await reports.findings(asks, about)
     aligned, not_known = await passing.findings(asks, facts, about)
     told = [*in_force.findings(about), *about_reports, *aligned]
     if not_known:
-        unknown += [each.answer for each in found.walk.steps if each.unknown][:1]
-    if unknown or not_known:
-        told.append(_unknown(unknown))
-    if policy in (None, NONE) or any(each.verdict in (ERROR, WARNING, UNKNOWN) for each in told):
-        return told
-    return [in_force.ok(about), *told]
+        unknown += [each.answer for each in about.found.walk.steps if each.unknown][:1]
+    return [*told, _unknown(unknown)] if unknown or not_known else told
 
 
 async def _wild(asks: Asks, facts: Facts, found: Discovery) -> set[Name]:

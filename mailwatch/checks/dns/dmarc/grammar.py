@@ -6,13 +6,12 @@ Promises
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.dmarc.record import POLICIES, Problem, Record
 from mailwatch.checks.dns.dmarc.report_address import ReportAddress, report_addresses
-from mailwatch.checks.dns.tag_list import Flaw, Tag, TagList, replaced, tag_list
+from mailwatch.checks.dns.tag_list import Flaw, Tag, TagList, nearest, replaced, tag_list
 from mailwatch.checks.dns.txt import escaped, shortened
 from mailwatch.finding import ERROR, NOT_APPLICABLE, WARNING
 
@@ -160,16 +159,16 @@ def _syntax(tag: Tag, text: str, instead: str | None) -> Problem:
 
 
 def _unknown(tag: Tag) -> Problem:
-    near = difflib.get_close_matches(tag.name.lower()[:20], KNOWN, n=1, cutoff=0.6)
-    meant = f"; {near[0]} is probably meant" if near else ""
+    near = nearest(tag.name, KNOWN)
+    meant = f"; {near} is probably meant" if near else ""
     return Problem(
         code="dmarc-unknown-tag",
         verdict=WARNING,
         column=tag.column,
         piece=tag.text,
         text=f"DMARC has no tag {_seen(tag.name)}, so that receivers skip it{meant}.",
-        fix=f"Write {near[0]}= instead." if near else "Take it out.",
-        instead=f"{near[0]}={tag.value}" if near else "",
+        fix=f"Write {near}= instead." if near else "Take it out.",
+        instead=f"{near}={tag.value}" if near else "",
     )
 
 
@@ -200,7 +199,7 @@ def _bad_value(tag: Tag) -> Problem:
     policy = name in ("p", "sp", "np")
     near = POLICY_WORDS.get(value) if policy else None
     if near is None:
-        near = next(iter(difflib.get_close_matches(value[:20], allowed, n=1, cutoff=0.6)), None)
+        near = nearest(value, allowed)
     effect = "receivers take no policy from the record at all" if policy else "receivers take the default"
     shown = _seen(tag.value) or "nothing"
     return Problem(

@@ -45,7 +45,7 @@ async def _guessed(asks: Asks, facts: Facts) -> list[Finding]:
     keys = [one for one in found if not one.wildcard and any(key.key is not None or key.problems for key in one.keys)]
     if not keys:
         return [_not_known(facts, len(found), silent)]
-    told = [each for one in keys for each in judged(one)]
+    told = [each for one in keys[:MOST] for each in judged(one)]
     return told if any(each.verdict in BAD for each in told) else [_ok(keys, guess=True), *told]
 
 

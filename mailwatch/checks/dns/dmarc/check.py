@@ -11,7 +11,7 @@ from mailwatch.checks.dns.dmarc.in_force import InForce
 from mailwatch.checks.dns.dmarc.record import NONE
 from mailwatch.checks.dns.dmarc.walk import LABEL, Discovery, Step, discover, soon
 from mailwatch.checks.dns.names import below, shown
-from mailwatch.checks.dns.txt import escaped
+from mailwatch.checks.dns.txt import escaped, shortened
 from mailwatch.checks.dns.wildcard import answered_by_wildcard, neighbour
 from mailwatch.finding import ERROR, UNKNOWN, WARNING, Finding
 from mailwatch.question import ANSWER, NXDOMAIN
@@ -124,7 +124,7 @@ def _wildcard(step: Step, record: Record) -> Finding:
         "not there: what others look for beside it (keys, policies) is answered wrongly.",
         where=f"{LABEL}.{shown(step.domain)} TXT",
         fix=f"Publish it at {LABEL}.{shown(step.domain)} itself, and take the wildcard out.",
-        record=escaped(record.text.encode("latin-1")),
+        record=shortened(escaped(record.text.encode("latin-1"))),
         publish=zone_line(step.domain, record.corrected, step.answer.ttl) if record.corrected else None,
         reference="RFC 4592 section 2.2.1",
         ttl=step.answer.ttl,

@@ -222,7 +222,7 @@ def _unknown(answer: Answer) -> Finding:
         check=NAME,
         code="bimi-unknown",
         verdict=UNKNOWN,
-        text=f"Could not check BIMI ({shown(answer.name)} {answer.kind}: {answer.trouble}).",
+        text=f"Could not check BIMI ({answer.trouble}).",
         where=f"{shown(answer.name)} {answer.kind}",
         fix="Try again; if it stays so, ask whoever runs the name servers.",
         reference=DRAFT,

@@ -89,7 +89,5 @@ def _ok(found: list[Published], *, guess: bool = False) -> Finding:
     names = ", ".join(several[:SHOWN]) + (f" and {len(several) - SHOWN} more" if len(several) > SHOWN else "")
     text = f"The key is published: {names}." if len(several) == 1 else f"The keys are published: {names}."
     if guess:
-        text += (
-            " They were found by guessing: whether mail from here is signed by one of them is not known (--selector)."
-        )
+        text += " Found by guessing: whether mail from here is signed by one of them is not known (--selector)."
     return finding(found[0], "dkim-ok", OK, text, fix="", reference="RFC 6376 section 3.6")

@@ -57,7 +57,9 @@ def _corrected(text: str, problems: list[Problem]) -> str | None:
     if not problems or any(each.instead is None for each in problems):
         return None
     changes = {(each.column, each.piece): each.instead for each in problems if each.instead is not None}
-    return replaced(text.replace(ESCAPED, " ;"), changes)
+    right = replaced(text.replace(ESCAPED, " ;"), changes)
+    misplaced = any(each.code == "dkim-version" for each in problems) and not right.startswith("v=")
+    return f"v=DKIM1; {right}" if misplaced else right
 
 
 def _escaped(text: str) -> Iterator[Problem]:

@@ -66,6 +66,10 @@ def finding(
     )
 
 
+def _can_be_published(text: str) -> bool:
+    return len(text) <= LONGEST and text.isascii() and text.isprintable()
+
+
 def right_record(found: Published) -> str | None:
     """The record of the key that signs here; None when that key is not known."""
     der = found.selector.public_key
@@ -180,7 +184,7 @@ def _record(found: Published, record: KeyRecord) -> Iterator[Finding]:
 def _of_problem(found: Published, record: KeyRecord, problem: Problem) -> Finding:
     made = finding(
         found, problem.code, problem.verdict,
-        f"At the selector {_seen(found.selector.selector)} {problem.text}",
+        f"Selector {_seen(found.selector.selector)}: {problem.text}",
         fix=problem.fix,
         publish=None if problem.verdict == NOT_APPLICABLE else record.corrected or right_record(found),
         reference=problem.reference,

@@ -132,7 +132,7 @@ def _wildcard(step: Step, record: Record) -> Finding:
 
 
 def _unknown(answers: list[Answer]) -> Finding:
-    what = "; ".join(dict.fromkeys(f"{shown(each.name)} {each.kind}: {each.trouble}" for each in answers[:3]))
+    what = "; ".join(dict.fromkeys(each.trouble or "" for each in answers[:3]))
     return Finding(
         check=NAME,
         code="dmarc-unknown",

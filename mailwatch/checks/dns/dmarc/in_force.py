@@ -107,7 +107,7 @@ def findings(about: InForce) -> Iterator[Finding]:
         yield from _below(about)
     if record.psd == "y" and not about.found.inherited and not is_public(about.step.domain):
         yield _public(about)
-    if not record.rua:
+    if not record.rua and not any("rua" in f"{each.piece} {each.instead}".lower() for each in record.problems):
         yield _silent(about)
 
 

@@ -7,14 +7,13 @@ Promises
 from __future__ import annotations
 
 import binascii
-import difflib
 import re
 from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.dkim.key import ED25519, RSA, Key, NoKey, published_key
 from mailwatch.checks.dns.dkim.record import KeyRecord, Problem
-from mailwatch.checks.dns.tag_list import Flaw, Tag, TagList, replaced, tag_list
+from mailwatch.checks.dns.tag_list import Flaw, Tag, TagList, nearest, replaced, tag_list
 from mailwatch.checks.dns.txt import escaped, shortened
 from mailwatch.finding import ERROR, NOT_APPLICABLE, WARNING
 
@@ -25,6 +24,8 @@ KNOWN: Final = ("v", "k", "p", "t", "s", "h", "n", "g")
 KINDS: Final = (RSA, ED25519)
 FORBIDDEN, SHORT, LONG = 1024, 2048, 4096
 """Bits of RSA: less than the first is refused, less than the second weak, more than the third not everywhere known."""
+ESCAPED: Final = "\\;"
+"""As a semicolon stands in some files of zones, and must not reach the record."""
 BLANK: Final = re.compile(r"[ \t\r\n]+")
 NOT_BASE64: Final = re.compile(r"[^A-Za-z0-9+/=]|=(?!=?$)")
 
@@ -38,18 +39,43 @@ def is_key(text: str) -> bool:
 
 def key_record(text: str) -> KeyRecord:
     """The record, read whole."""
-    tags = tag_list(text)
+    tags = tag_list(text.replace(ESCAPED, " ;"))  # columns stay
     kind_tag, key_tag = tags.first("k"), tags.first("p")
     kind = kind_tag.value.lower() if kind_tag is not None else RSA
     revoked = key_tag is not None and not BLANK.sub("", key_tag.value)
     key, found = (None, None) if key_tag is None or revoked or kind not in KINDS else _key(key_tag, kind)
-    problems = [*_problems(tags), *([] if found is None else [found])]
+    problems = [*_escaped(text), *_problems(tags), *([] if found is None else [found])]
     if key is not None and key_tag is not None:
         problems += _strength(key_tag, key)
     problems.sort(key=lambda each: each.column)
+    return KeyRecord(
+        text=text, kind=kind, key=key, revoked=revoked, problems=tuple(problems), corrected=_corrected(text, problems)
+    )
+
+
+def _corrected(text: str, problems: list[Problem]) -> str | None:
+    if not problems or any(each.instead is None for each in problems):
+        return None
     changes = {(each.column, each.piece): each.instead for each in problems if each.instead is not None}
-    right = replaced(text, changes) if changes and all(each.instead is not None for each in problems) else None
-    return KeyRecord(text=text, kind=kind, key=key, revoked=revoked, problems=tuple(problems), corrected=right)
+    right = replaced(text.replace(ESCAPED, " ;"), changes)
+    misplaced = any(each.code == "dkim-version" for each in problems) and not right.startswith("v=")
+    return f"v=DKIM1; {right}" if misplaced else right
+
+
+def _escaped(text: str) -> Iterator[Problem]:
+    at = text.find(ESCAPED)
+    if at < 0:
+        return
+    yield Problem(
+        code="dkim-backslash",
+        verdict=ERROR,
+        column=at + 1,
+        piece="",
+        text="a backslash stands before the semicolons, and receivers take the record for broken.",
+        fix="Publish it without backslashes.",
+        instead="",
+        reference="RFC 6376 section 3.2",
+    )
 
 
 def _problems(tags: TagList) -> Iterator[Problem]:
@@ -214,16 +240,16 @@ def _granularity(tag: Tag) -> Problem:
 
 
 def _unknown(tag: Tag) -> Problem:
-    near = difflib.get_close_matches(tag.name.lower()[:20], KNOWN, n=1, cutoff=0.6)
-    meant = f"; {near[0]} is probably meant" if near else ""
+    near = nearest(tag.name, KNOWN)
+    meant = f"; {near} is probably meant" if near else ""
     return Problem(
         code="dkim-unknown-tag",
         verdict=WARNING,
         column=tag.column,
         piece=tag.text,
         text=f"a key record has no tag {_seen(tag.name)}, so that receivers skip it{meant}.",
-        fix=f"Write {near[0]}= instead." if near else "Take it out.",
-        instead=f"{near[0]}={tag.value}" if near else "",
+        fix=f"Write {near}= instead." if near else "Take it out.",
+        instead=f"{near}={tag.value}" if near else "",
     )
 
 

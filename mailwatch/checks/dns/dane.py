@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from mailwatch.checks.dns.names import below, shown, written
 from mailwatch.checks.dns.receivers import Receivers, receivers
 from mailwatch.checks.dns.txt import shortened
-from mailwatch.checks.dns.wildcard import answered_by_wildcard
+from mailwatch.checks.dns.wildcard import answered_by_wildcard, neighbour
 from mailwatch.finding import ERROR, NOT_APPLICABLE, OK, UNKNOWN, WARNING, Finding
 from mailwatch.question import ANSWER
 from mailwatch.question import UNKNOWN as NOBODY_KNOWS
@@ -89,6 +89,9 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
         return [_plain("absent", NOT_APPLICABLE, f"{shown(facts.domain)} takes no mail: there is nothing for DANE.")]
     hosts = await _hosts(asks, takes)
     having = [each for each in hosts if each.answer.outcome == ANSWER]
+    for host in having:
+        if (beside := neighbour(facts, host.answer.name)) is not None:
+            asks.soon(beside, "TLSA")
     found = [each for host in hosts if host.answer.outcome == NOBODY_KNOWS for each in _no_answer(host)]
     if not having:
         return found or [await _absent(asks, facts, takes)]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from mailwatch.checks.dns.dnssec.keys import OLD, SHA1, delegations, ds_line, fits, signing_keys
 from mailwatch.checks.dns.names import parent, shown
 from mailwatch.finding import ERROR, NOT_APPLICABLE, OK, UNKNOWN, WARNING, Finding
+from mailwatch.question import NXDOMAIN
 from mailwatch.question import UNKNOWN as NOBODY_KNOWS
 
 if TYPE_CHECKING:
@@ -64,8 +65,11 @@ class Seen:
 
 async def check(asks: Asks, facts: Facts) -> list[Finding]:
     """What is wrong with DNSSEC of the domain's zone."""
-    for kind in ("SOA", "MX", "TXT", "DS", "DNSKEY"):
+    for kind in ("SOA", "MX", "TXT", "DS", "DNSKEY", "NSEC3PARAM"):
         asks.soon(facts.domain, kind)
+    if (await asks.ask(facts.domain, "SOA")).outcome == NXDOMAIN:
+        text = f"{shown(facts.domain)} does not exist: there is nothing to sign."
+        return [Finding(check=NAME, code="dnssec-absent", verdict=NOT_APPLICABLE, text=text, where=shown(facts.domain))]
     soa = await _apex(asks, facts.domain)
     if soa is None or (soa.outcome == NOBODY_KNOWS and not soa.bogus):
         trouble = soa.trouble if soa is not None else "no zone is found that it is in"

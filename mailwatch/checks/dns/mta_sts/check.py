@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.mta_sts.cover import cover
-from mailwatch.checks.dns.mta_sts.fetch import Fetched, fetch
+from mailwatch.checks.dns.mta_sts.fetch import Fetched, fetch, soon
 from mailwatch.checks.dns.mta_sts.policy import ENFORCE, NONE, Policy
 from mailwatch.checks.dns.names import below, shown, written
 from mailwatch.checks.dns.receivers import receivers
@@ -43,11 +43,12 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
         return [_found("absent", NOT_APPLICABLE, "the domain's name is too long for MTA-STS, which is optional")]
     asks.soon(name, "TXT")
     asks.soon(facts.domain, "MX")
-    fetched = await fetch(asks, facts.domain, record=await asks.ask(name, "TXT"), version=VERSION)
+    soon(asks, facts.domain)
     answer = await asks.ask(name, "TXT")
     if answer.outcome == NOBODY_KNOWS:
         return [_unknown(f"could not check: nobody could tell what is at {shown(name)}: {answer.trouble}", shown(name))]
     exact, near = versioned(raw(answer.records), VERSION)
+    fetched = await fetch(asks, facts.domain, announced=bool(exact or near))
     if not exact and not near and fetched.policy is None:
         return [_absent(facts.domain)]
     found = [*_record(name, answer, exact, near, facts.now), *(fetched.findings if exact or near else ())]

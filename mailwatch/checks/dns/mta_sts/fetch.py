@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.mta_sts.policy import Policy, read_policy
 from mailwatch.checks.dns.names import below, shown, written
-from mailwatch.checks.dns.versioned import plain, raw, versioned
+from mailwatch.checks.dns.versioned import plain
 from mailwatch.finding import UNKNOWN, WARNING, Finding
 from mailwatch.question import ANSWER, NO_DATA, NXDOMAIN
 
@@ -30,16 +30,22 @@ class Fetched:
     findings: tuple[Finding, ...] = ()
 
 
-async def fetch(asks: Asks, domain: Name, *, record: Answer, version: str) -> Fetched:
-    """The policy. Where no record tells of it, only what is certainly one counts."""
+def soon(asks: Asks, domain: Name) -> None:
+    """Put the questions that a policy needs."""
+    host = below(domain, "mta-sts")
+    if host is not None:
+        asks.soon(host, "A")
+        asks.soon(host, "AAAA")
+
+
+async def fetch(asks: Asks, domain: Name, *, announced: bool) -> Fetched:
+    """The policy. Where no record tells of it (``announced``), only what is certainly one counts."""
     host = below(domain, "mta-sts")
     if host is None:
         return Fetched(url="")
+    soon(asks, domain)
     url = f"https://{written(host).removesuffix('.')}/.well-known/mta-sts.txt"
-    for kind in ("A", "AAAA"):
-        asks.soon(host, kind)
     addresses = [await asks.ask(host, kind) for kind in ("A", "AAAA")]
-    announced = any(versioned(raw(record.records), version))
     if all(each.outcome in (NXDOMAIN, NO_DATA) for each in addresses):
         return Fetched(url=url, findings=(_no_host(host, addresses[0]),) if announced else ())
     if not announced and not any(each.outcome == ANSWER for each in addresses):

@@ -105,7 +105,29 @@ def test_a_wrong_address_is_shown_with_its_column_and_the_record_to_publish() ->
     found = tls_rpt('"v=TLSRPTv1; rua=mailto:tls@example.com, tls@example.com"')
     assert found.where == "_smtp._tls.example.com TXT, column 41"
     assert "meant mailto:tls@example.com?" in found.text
-    assert found.publish is not None
+    assert found.publish == '_smtp._tls.example.com. 300 IN TXT "v=TLSRPTv1; rua=mailto:tls@example.com"'
+
+
+@pytest.mark.parametrize(
+    ("rua", "publish"),
+    [
+        ("http://reports.example.com/v1", "https://reports.example.com/v1"),
+        ("tls@example.com,mailto:b@example.com", "mailto:tls@example.com,mailto:b@example.com"),
+        ("none", None),
+    ],
+)
+def test_what_an_address_was_meant_to_be_is_proposed(rua: str, publish: str | None) -> None:
+    found = tls_rpt(f'"v=TLSRPTv1; rua={rua}"')
+    line = publish and f'_smtp._tls.example.com. 300 IN TXT "v=TLSRPTv1; rua={publish}"'
+    assert (found.code, found.publish) == ("tls-rpt-bad-address", line)
+
+
+def test_addresses_after_a_semicolon_are_proposed_where_they_belong() -> None:
+    found = tls_rpt('"v=TLSRPTv1; rua=mailto:a@example.com; mailto:b@example.com"')
+    assert (
+        found.publish
+        == '_smtp._tls.example.com. 300 IN TXT "v=TLSRPTv1; rua=mailto:a@example.com,mailto:b@example.com"'
+    )
 
 
 def test_several_records_are_united_in_the_one_to_publish() -> None:
@@ -189,3 +211,42 @@ def test_whatever_the_records_a_check_ends_and_says_it_in_plain_text(given_recor
         assert not each.code.endswith("-not-checked"), each
         said = [each.text, each.where, each.fix, each.record or "", (each.publish or "").replace("\n", "")]
         assert all(text.isascii() and text.isprintable() for text in said), each
+
+
+@pytest.mark.parametrize("at", ["real", "alias"])
+def test_tlsa_of_a_mail_host_that_is_an_alias_is_found_at_either_name(at: str) -> None:
+    zone = f"""\
+example.com. MX 10 alias.example.com.
+alias.example.com. CNAME real.example.com.
+real.example.com. A 192.0.2.25
+_25._tcp.{at}.example.com. TLSA 3 1 1 {"ab" * 32}
+"""
+    (found,) = examined(zone, "dane", faults={".": "secure", "example.com.": "secure"})
+    assert found.code == "dane-ok"
+
+
+def test_a_signed_host_under_a_domain_that_is_not_is_well_and_the_rest_is_said() -> None:
+    zone = f"example.com. MX 10 mx.example.net.\nmx.example.net. A 192.0.2.25\n_25._tcp.mx.example.net. TLSA 3 1 1 {'ab' * 32}\n"
+    (found,) = examined(zone, "dane", faults={".": "secure", "example.net.": "secure"})
+    assert found.code == "dane-ok"
+    assert "example.com itself is not signed" in found.text
+
+
+def test_a_domain_that_takes_no_mail_needs_no_dane() -> None:
+    (found,) = examined("example.com. MX 0 .\n", "dane")
+    assert (found.code, found.verdict) == ("dane-absent", "not-applicable")
+    assert "takes no mail" in found.text
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [
+        ('_mta-sts.example.com. TXT "v=STSv1; id=1"\n', "it has MTA-STS,"),
+        (f"_25._tcp.mail.example.com. TLSA 3 1 1 {'ab' * 32}\n", "it has DANE,"),
+        ("", "which is optional."),
+    ],
+)
+def test_that_there_are_no_reports_is_said_with_what_may_fail_unseen(zone: str, said: str) -> None:
+    found = one(f"example.com. MX 10 mail.example.com.\nmail.example.com. A 192.0.2.25\n{zone}", "tls_rpt")
+    assert found.code == "tls-rpt-absent"
+    assert said in found.text

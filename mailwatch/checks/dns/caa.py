@@ -77,7 +77,7 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
     answers = {name: await _climbed(asks, name) for name in names}
     lost = next((each for each in answers.values() if each is not None and each.outcome == NOBODY_KNOWS), None)
     if lost is not None:
-        text = (f"could not check: nobody could tell the CAA records of {shown(lost.name)}: {lost.trouble}."
+        text = (f"Could not check: nobody could tell the CAA records of {shown(lost.name)}: {lost.trouble}."
                 " An authority that cannot either issues no certificate.")  # fmt: skip
         return [Finding(check=NAME, code="caa-unknown", verdict=UNKNOWN, text=text, where=f"{shown(lost.name)} CAA",
                         reference="RFC 8659 section 3")]  # fmt: skip
@@ -126,7 +126,7 @@ def _rules(answers: dict[Name, Answer | None]) -> list[Rules]:
 def _findings(rules: Rules, domain: Name) -> list[Finding]:
     found = [each for record in rules.records for each in _wrong(rules, record)]
     if len(rules.records) < len(rules.answer.records[:MOST]):
-        text = f"a CAA record of {shown(rules.answer.name)} is no such record: its tag is not of letters and digits."
+        text = f"A CAA record of {shown(rules.answer.name)} is no such record: its tag is not of letters and digits."
         found.append(_found(rules, "malformed", text, "Publish it anew.", "RFC 8659 section 4.1", None))
     needed = [each for each in rules.hosts if each != domain]
     bad = any(each.code in ("caa-malformed", "caa-unknown-critical") for each in found)
@@ -145,7 +145,7 @@ def _wrong(rules: Rules, record: CAA) -> list[Finding]:
     if tag not in KNOWN:
         found += _unknown_tag(rules, record, tag)
     if record.flags not in (0, CRITICAL):
-        text = f"the CAA record has flags {record.flags}, where 0 and 128 (critical) have a meaning."
+        text = f"The CAA record has flags {record.flags}, where 0 and 128 (critical) have a meaning."
         line: str | None = _line(rules, 0, tag, value)
         found.append(_found(rules, "flags", text, "Set flags to 0.", "RFC 8659 section 4.1", line, record))
     if tag in (*ISSUING, "issuemail", "issuevmc") and (wrong := malformed(value)) is not None:
@@ -167,11 +167,11 @@ def _unknown_tag(rules: Rules, record: CAA, tag: str) -> list[Finding]:
     line = _line(rules, 0, near[0], record.value.decode("latin-1")) if near else None
     hint = f" (meant {near[0]}?)" if near else ""
     if record.flags & CRITICAL:
-        text = f'the CAA record "{plain(tag, 40)}"{hint} is marked critical, and no authority knows it. {NOBODY}'
+        text = f'The CAA record "{plain(tag, 40)}"{hint} is marked critical, and no authority knows it. {NOBODY}'
         return [_found(rules, "unknown-critical", text, "Take the record out.", "RFC 8659 section 4.5", line, record)]
     if not near:
         return []
-    text = f'the CAA record "{plain(tag, 40)}" is of a kind that no authority knows, and is ignored: meant {near[0]}?'
+    text = f'The CAA record "{plain(tag, 40)}" is of a kind that no authority knows, and is ignored: meant {near[0]}?'
     return [_found(rules, "unknown-tag", text, "Publish it as shown.", "RFC 8659 section 4.1", line, record)]
 
 

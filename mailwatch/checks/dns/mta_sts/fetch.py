@@ -74,15 +74,15 @@ def _trouble(page: Page) -> Finding | None:
     """Why there is no policy on a page; None when there may be."""
     if page.untrusted:
         text = (
-            f"the certificate at {page.url} is not good for that name: {plain(page.trouble or 'not trusted')}. {EFFECT}"
+            f"The certificate at {page.url} is not good for that name: {plain(page.trouble or 'not trusted')}. {EFFECT}"
         )
         fix = "Get a certificate for that name from an authority that everybody trusts, and see that it is renewed."
         return _finding("certificate", text, where=page.url, fix=fix)
     if page.oversized:
-        text = f"the page at {page.url} is too large for a policy: {plain(page.trouble or '')}. {EFFECT}"
+        text = f"The page at {page.url} is too large for a policy: {plain(page.trouble or '')}. {EFFECT}"
         return _finding("too-large", text, where=page.url, fix="Serve the policy alone, which is a few lines.")
     if page.status is None:
-        text = f"could not check: no answer from {page.url}: {plain(page.trouble or 'no reason given')}"
+        text = f"Could not check: no answer from {page.url}: {plain(page.trouble or 'no reason given')}"
         return Finding(check="mta_sts", code="mta-sts-unknown", verdict=UNKNOWN, text=text, where=page.url,
                        fix="See whether the web server answers, and whether this host may reach port 443 at all.",
                        reference=REFERENCE)  # fmt: skip
@@ -90,7 +90,7 @@ def _trouble(page: Page) -> Finding | None:
         text = f"{page.url} redirects elsewhere (status {page.status}), and senders do not follow. {EFFECT}"
         return _finding("redirect", text, where=page.url, fix="Serve the policy at that address itself.")
     if page.status != OK:
-        what = "there is no page" if page.status in MISSING else "the web server refuses"
+        what = "There is no page" if page.status in MISSING else "The web server refuses"
         text = f"{what} at {page.url} (status {page.status}), where the MTA-STS policy should be. {EFFECT}"
         return _finding("no-policy", text, where=page.url, fix="Put the policy there, or take the record out.")
     return None
@@ -101,7 +101,7 @@ def _odd(page: Page) -> list[Finding]:
     if kind == "text/plain":
         return []
     said = f'as "{plain(kind, 60)}"' if kind else "without a content type"
-    text = f"the MTA-STS policy is served {said}, not as text/plain: senders may take it that there is none."
+    text = f"The MTA-STS policy is served {said}, not as text/plain: senders may take it that there is none."
     fix = "Let the web server send Content-Type: text/plain for this file."
     return [_finding("content-type", text, where=page.url, fix=fix, reference="RFC 8461 section 3.2")]
 

@@ -59,6 +59,8 @@ class Page:
     trouble: str | None = None
     untrusted: bool = False
     """There is a server, and its certificate is not good for this name."""
+    oversized: bool = False
+    """There is a page, and it is too large to be taken."""
 
 
 class Asks(Protocol):

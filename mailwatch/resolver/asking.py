@@ -90,6 +90,8 @@ class Asking:
     async def _heard(self, name: Name, kind: str) -> Step:
         """What one question brings, by the end of the run."""
         troubles: dict[str, None] = {}
+        if self._run.left() <= 0:
+            return unknown(name, NO_TIME)
         try:
             async with asyncio.timeout_at(self._run.ends):
                 return await self._asked(name, kind, troubles)

@@ -14,12 +14,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+import dns.exception
+import dns.name
+
 from mailwatch import __version__
 from mailwatch.question import Page
 from mailwatch.resolver.message import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from dns.name import Name
+
+    from mailwatch.resolver.transport import Server
 
 LARGEST_BODY: Final = 64 << 10
 LARGEST_LINE: Final = 8 << 10
@@ -36,12 +43,17 @@ class Odd(Exception):  # noqa: N818 - its own state
     """What came is no answer of HTTP, or too much; the text says what."""
 
 
+class TooMuch(Odd):
+    """A page that is too large."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where a URL leads: a host by name, on the usual port, and what to ask it for."""
 
     url: str
     host: str
+    name: Name
     path: str
 
 
@@ -56,10 +68,11 @@ def place(url: str) -> Place | str:
         return f"not a URL: {shown(url)}"
     if parts.scheme != "https":
         return f"not an HTTPS URL: {shown(url)}"
-    if parts.username is not None or port not in (None, PORT) or not _is_name(host):
+    name = _name(host)
+    if parts.username is not None or port not in (None, PORT) or name is None:
         return f"only a host by its name, on port {PORT}, is asked: {shown(url)}"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Place(url=url, host=host, path=path)
+    return Place(url=url, host=host, name=name, path=path)
 
 
 def context() -> ssl.SSLContext:
@@ -69,29 +82,35 @@ def context() -> ssl.SSLContext:
     return made
 
 
-def _is_name(host: str) -> bool:
+def _name(host: str) -> Name | None:
+    """The name of a host; None for an address, and for what is no name of a host."""
     labels = host.rstrip(".").split(".")
-    letters = all(each.isalnum() or each in "-_" for label in labels for each in label)
-    return letters and all(labels) and not labels[-1].isdigit()
+    fits = all(each.isalnum() or each in "-_" for label in labels for each in label)
+    if not fits or not all(labels) or labels[-1].isdigit():
+        return None
+    try:
+        return dns.name.Name([*(label.encode("ascii") for label in labels), b""])
+    except dns.exception.DNSException:  # too long
+        return None
 
 
-async def get(at: Place, addresses: Sequence[str], port: int, context: ssl.SSLContext, patience: float) -> Page:
-    """The page, from the first address that can be reached; ``patience``: seconds for all."""
-    ends = asyncio.get_running_loop().time() + patience
+async def get(at: Place, servers: Sequence[Server], context: ssl.SSLContext, ends: float) -> Page:
+    """The page, from the first address that can be reached; by ``ends``, as the loop tells the time."""
     trouble = f"{at.host} has no address"
-    for number, address in enumerate(addresses):
+    for number, server in enumerate(servers):
         now = asyncio.get_running_loop().time()
         try:
             # the last may take all that is left, one before it its share
-            async with asyncio.timeout_at(now + (ends - now) / (len(addresses) - number)):
-                return await _got(at, address, port, context)
+            async with asyncio.timeout_at(now + (ends - now) / (len(servers) - number)):
+                return await _got(at, server, context)
         except ssl.SSLCertVerificationError as error:
             trouble = f"the certificate of {at.host} is not good for it: {shown(error.verify_message)}"
             return Page(url=at.url, untrusted=True, trouble=trouble)
         except (Odd, EOFError, ssl.SSLError) as error:
-            return Page(url=at.url, trouble=f"{at.host} ({address}) {_why(error)}")
+            trouble = f"{at.host} ({server[0]}) {_why(error)}"
+            return Page(url=at.url, trouble=trouble, oversized=isinstance(error, TooMuch))
         except OSError as error:  # TimeoutError is one
-            trouble = f"{at.host} ({address}) {_why(error)}"
+            trouble = f"{at.host} ({server[0]}) {_why(error)}"
     return Page(url=at.url, trouble=trouble)
 
 
@@ -108,9 +127,9 @@ def _why(error: Exception) -> str:
     return "did not answer in time"
 
 
-async def _got(at: Place, address: str, port: int, context: ssl.SSLContext) -> Page:
+async def _got(at: Place, server: Server, context: ssl.SSLContext) -> Page:
     reader, writer = await asyncio.open_connection(
-        address, port, ssl=context, server_hostname=at.host.rstrip("."), limit=LARGEST_LINE
+        *server, ssl=context, server_hostname=at.host.rstrip("."), limit=LARGEST_LINE
     )
     try:
         writer.write(
@@ -156,7 +175,7 @@ async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
     length = headers.get("content-length", "")
     if length.isascii() and length.isdigit():
         if len(length) > len(str(LARGEST_BODY)) or int(length) > LARGEST_BODY:
-            raise Odd(f"sends more than {LARGEST_BODY >> 10} KiB")
+            raise TooMuch(f"sends more than {LARGEST_BODY >> 10} KiB")
         return await reader.readexactly(int(length))
     body = bytearray()
     while more := await reader.read(LARGEST_LINE):
@@ -185,4 +204,4 @@ async def _chunks(reader: asyncio.StreamReader) -> bytes:
 
 def _bound(length: int) -> None:
     if length > LARGEST_BODY:
-        raise Odd(f"sends more than {LARGEST_BODY >> 10} KiB")
+        raise TooMuch(f"sends more than {LARGEST_BODY >> 10} KiB")

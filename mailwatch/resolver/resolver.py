@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Final, Self
-
-import dns.name
 
 from mailwatch.question import ANSWER, NO_DATA, UNKNOWN, Page
 from mailwatch.resolver.asking import NO_TIME, Asking
 from mailwatch.resolver.conversation import Servers
-from mailwatch.resolver.message import Manner, shown
+from mailwatch.resolver.message import Manner, said
 from mailwatch.resolver.run import Run
 from mailwatch.resolver.zones import Zones
 
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from mailwatch.question import Answer, Asks
     from mailwatch.resolver.asking import Finds
     from mailwatch.resolver.transport import Server
+
+log = logging.getLogger(__name__)
 
 PATIENCE: Final = 1.5
 TRIES: Final = 4
@@ -112,24 +113,23 @@ class Resolver:
         at = https.place(url)
         if isinstance(at, str):
             return Page(url=url, trouble=at)
-        left = self._run.ends - asyncio.get_running_loop().time()
+        ends = asyncio.get_running_loop().time() + min(PAGE, self._run.left())
         try:
-            async with asyncio.timeout(min(PAGE, left)) as limit:
-                addresses = await self._addresses(at.host)
+            async with asyncio.timeout_at(ends):
+                addresses = await self._addresses(at.name)
                 if isinstance(addresses, str):
                     return Page(url=url, trouble=addresses)
                 if self._ssl_context is None:
                     self._ssl_context = await asyncio.to_thread(https.context)
-                left = (limit.when() or 0) - asyncio.get_running_loop().time()
-                return await https.get(at, addresses, self._https_port, self._ssl_context, left)
+            return await https.get(at, [(each, self._https_port) for each in addresses], self._ssl_context, ends)
         except TimeoutError:
-            return Page(url=url, trouble=f"{at.host} did not answer in time")
-        except OSError as error:
-            return Page(url=url, trouble=f"cannot check certificates: {shown(str(error))}")
+            return Page(url=url, trouble=f"no time was left to find {at.host}")
+        except Exception as error:  # a bug, or what nobody has thought of: all other checks must go on
+            log.exception("a bug in getting %s", url)
+            return Page(url=url, trouble=f"a bug in mailwatch ({type(error).__name__})")
 
-    async def _addresses(self, host: str) -> list[str] | str:
-        """Those of a host, four and six in turn; or why there are none."""
-        name = dns.name.from_text(host)
+    async def _addresses(self, name: Name) -> list[str] | str:
+        """Those of a host, IPv4 first; or why there are none."""
         self.soon(name, "AAAA")
         four, six = await self.ask(name, "A"), await self.ask(name, "AAAA")
         found = [str(each) for each in (*four.records[:MOST_ADDRESSES], *six.records[:MOST_ADDRESSES])]
@@ -139,7 +139,7 @@ class Resolver:
         if unknown is not None:
             return unknown
         there = {four.outcome, six.outcome} & {ANSWER, NO_DATA}
-        return f"{host} has no address" if there else f"there is no {host} in the DNS"
+        return f"{said(name)} has no address" if there else f"there is no {said(name)} in the DNS"
 
 
 class Direct:

@@ -30,6 +30,7 @@ DNS: Final[dict[str, Check]] = {
     helo.NAME: helo.check,
     dkim.NAME: dkim.check,
     dmarc.NAME: dmarc.check,
+    senders.NAME: senders.check,
     mx.NAME: mx.check,
     delegation.NAME: delegation.check,
     blocklists.NAME: blocklists.check,

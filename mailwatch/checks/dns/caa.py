@@ -115,6 +115,9 @@ def _rules(answers: dict[Name, Answer | None]) -> list[Rules]:
 
 def _findings(rules: Rules, domain: Name) -> list[Finding]:
     found = [each for record in rules.records for each in _wrong(rules, record)]
+    if len(rules.records) < len(rules.answer.records[:MOST]):
+        text = f"a CAA record of {shown(rules.answer.name)} is no such record: its tag is not of letters and digits."
+        found.append(_found(rules, "malformed", text, "Publish it anew.", "RFC 8659 section 4.1", None))
     needed = [each for each in rules.hosts if each != domain]
     bad = any(each.code in ("caa-malformed", "caa-unknown-critical") for each in found)
     if rules.issuers() == () and needed and not bad:

@@ -76,7 +76,7 @@ def outside(facts: Facts) -> list[Name]:
 def _nothing_to_do(facts: Facts) -> Finding:
     if not facts.senders:
         return _tell("not-applicable", NOT_APPLICABLE, "No senders were seen in the log: there is nothing to compare.")
-    return _tell("ok", OK, f"All senders seen in the log are of {shown(facts.domain)}.")
+    return _tell("ok", OK, f"No sender in the log is of another domain than {shown(facts.domain)}.")
 
 
 async def _judged(asks: Asks, facts: Facts, name: Name) -> Finding | None:

@@ -157,6 +157,10 @@ def _times(seen: Seen, now: float) -> list[Finding]:
         text = f"the signature over {first.kind} of {shown(first.name)} ended at {when}. {EFFECT}"
         fix = "Sign the zone anew, and see why that is not done by itself (a signer that stopped, a stale secondary)."
         return [seen.told("expired", ERROR, text, fix, "RFC 4035 section 5.3.1", where=where)]
+    if first.signed_since is not None and first.signed_since > now:
+        text = f"the signature over {first.kind} of {shown(first.name)} begins at {_date(first.signed_since)}. {EFFECT}"
+        fix = "Set the clock of whatever signs the zone, and sign it anew."
+        return [seen.told("not-yet-valid", ERROR, text, fix, "RFC 4035 section 5.3.1", where=where)]
     life = None if first.signed_since is None else end - first.signed_since
     if end - now >= SOON or (life is not None and end - now > life * FRESH) or seen.bogus:
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from mailwatch.checks.dns.mta_sts.policy import LARGEST, Policy, read_policy
+from mailwatch.checks.dns.mta_sts.policy import Policy, read_policy
 from mailwatch.checks.dns.names import below, shown, written
 from mailwatch.checks.dns.versioned import plain, raw, versioned
 from mailwatch.finding import UNKNOWN, WARNING, Finding
@@ -72,6 +72,9 @@ def _trouble(page: Page) -> Finding | None:
         )
         fix = "Get a certificate for that name from an authority that everybody trusts, and see that it is renewed."
         return _finding("certificate", text, where=page.url, fix=fix)
+    if page.oversized:
+        text = f"the page at {page.url} is too large for a policy: {plain(page.trouble or '')}. {EFFECT}"
+        return _finding("too-large", text, where=page.url, fix="Serve the policy alone, which is a few lines.")
     if page.status is None:
         text = f"could not check: no answer from {page.url}: {plain(page.trouble or 'no reason given')}"
         return Finding(check="mta_sts", code="mta-sts-unknown", verdict=UNKNOWN, text=text, where=page.url,
@@ -84,10 +87,6 @@ def _trouble(page: Page) -> Finding | None:
         what = "there is no page" if page.status in MISSING else "the web server refuses"
         text = f"{what} at {page.url} (status {page.status}), where the MTA-STS policy should be. {EFFECT}"
         return _finding("no-policy", text, where=page.url, fix="Put the policy there, or take the record out.")
-    if len(page.body) > LARGEST or page.trouble:
-        why = plain(page.trouble or "") or f"more than {LARGEST} bytes"
-        text = f"the page at {page.url} cannot be taken whole: {why}. {EFFECT}"
-        return _finding("too-large", text, where=page.url, fix="Serve the policy alone, which is a few lines.")
     return None
 
 

@@ -29,16 +29,29 @@ class Found:
 
 async def bounces(asks: Asks, domain: Name, bounce: Bounce) -> list[Found]:
     """All such names that can be found: the domain itself and the usual ones below it. There may be others."""
-    kind, wanted = ("MX", bounce.mx) if bounce.mx else ("CNAME", bounce.cname)
-    names = [domain, *(each for label in bounce.labels if (each := below(domain, label)) is not None)]
-    for name in names:
-        asks.soon(name, kind)
+    kind, wanted = _wanted(bounce)
+    names = _names(domain, bounce)
+    soon(asks, domain, bounce)
     found = []
     for name in names:
         answer = await asks.ask(name, kind)
         if answer.outcome == ANSWER:
             found += [Found(name, host) for host in _hosts(answer.records) if _any(host, wanted)]
     return found
+
+
+def soon(asks: Asks, domain: Name, bounce: Bounce) -> None:
+    """Put all questions for such names."""
+    for name in _names(domain, bounce):
+        asks.soon(name, _wanted(bounce)[0])
+
+
+def _wanted(bounce: Bounce) -> tuple[str, tuple[str, ...]]:
+    return ("MX", bounce.mx) if bounce.mx else ("CNAME", bounce.cname)
+
+
+def _names(domain: Name, bounce: Bounce) -> list[Name]:
+    return [domain, *(each for label in bounce.labels if (each := below(domain, label)) is not None)]
 
 
 def _hosts(records: Iterable[Rdata]) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.names import name_of, shown
-from mailwatch.checks.dns.provider.bounce import bounces
+from mailwatch.checks.dns.provider.bounce import bounces, soon
 from mailwatch.checks.dns.provider.known import OLD, PROVIDERS
 from mailwatch.checks.dns.provider.provider import KEEPS, SIGNS_AS_DOMAIN, is_relay_of, relay_host
 from mailwatch.checks.dns.provider.telling import NAME, tell
@@ -37,11 +37,13 @@ ELSEWHERE: Final = ("include", "exists")
 
 async def check(asks: Asks, facts: Facts) -> list[Finding]:
     """What is wrong with how the relay is set up in DNS; old includes in any case."""
+    provider = provider_of(facts)
+    if provider is not None and provider.bounce is not None:
+        soon(asks, facts.domain, provider.bounce)
     tree = await grow(asks, facts.domain)
     old = _old(facts, tree)
     if facts.relay is None:
         return old or [_not_used(facts)]
-    provider = provider_of(facts)
     if provider is None:
         found = [await _smarthost(asks, facts, tree)]
     elif provider.envelope == KEEPS:
@@ -139,7 +141,9 @@ async def _covered(asks: Asks, facts: Facts, provider: Provider, tree: Tree) -> 
         return _ok(facts, provider, "which the SPF record includes: SPF passes, and is aligned with the From domain")
     theirs = coverage(await grow(asks, named(provider.includes[0]) or facts.domain)).ranges
     if theirs and not theirs - coverage(tree).ranges:
-        return _flattened(facts, provider)
+        listed = [term.text for term in root.terms if term.network and not Ranges.of([term.network]) - theirs]
+        better = corrected(root.record, add=[f"include:{provider.includes[0]}"], drop=listed)
+        return _flattened(facts, provider, better)
     if any(term.name in ELSEWHERE and "%" in (term.domain or "") for _, term in tree.walk()):
         return tell(
             facts.domain,
@@ -149,7 +153,8 @@ async def _covered(asks: Asks, facts: Facts, provider: Provider, tree: Tree) -> 
             f"{provider.name} pass can be seen from a delivered mail only.",
             reference="RFC 7208 section 7",
         )
-    better = corrected(root.record, add=[f"include:{provider.includes[0]}"])
+    against = [term.text for term in root.terms if target(term) in {named(each) for each in provider.includes}]
+    better = corrected(root.record, add=[f"include:{provider.includes[0]}"], drop=against)
     return tell(
         facts.domain,
         "not-included",
@@ -172,7 +177,7 @@ def _left_to_spf(facts: Facts, provider: Provider) -> Finding:
     )
 
 
-def _flattened(facts: Facts, provider: Provider) -> Finding:
+def _flattened(facts: Facts, provider: Provider, better: str | None) -> Finding:
     return tell(
         facts.domain,
         "flattened",
@@ -180,6 +185,7 @@ def _flattened(facts: Facts, provider: Provider) -> Finding:
         f"The SPF record lists the addresses of {provider.name} instead of including its record: mail fails on the day "
         "it sends from another one.",
         fix=f"Replace the addresses by include:{provider.includes[0]}.",
+        publish=line(facts.domain, better) if better else None,
         reference="RFC 7208 section 5.2",
     )
 

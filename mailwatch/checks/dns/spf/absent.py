@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.names import shown
 from mailwatch.checks.dns.spf.corrected import corrected, fresh, merged
-from mailwatch.checks.dns.spf.record import parse, visible
+from mailwatch.checks.dns.spf.record import parse
 from mailwatch.checks.dns.spf.selection import (
     BLANK_BEFORE,
     GLUED,
@@ -47,8 +47,7 @@ def no_record(root: Published, old_type: Answer, add: Sequence[str]) -> Finding:
         return _near(Subject(domain=domain, record=near.text, better=_meant(near, add), ttl=ttl), near, ERROR)
     old = of_old_type(old_type)
     if old:
-        text = visible(old[0].decode("utf-8", "replace"))
-        return Subject(domain=domain, record=text, better=corrected(parse(old[0]), add), ttl=ttl).tell(
+        return Subject(domain=domain, better=corrected(parse(old[0]), add), ttl=ttl).tell(
             "spf-type-99-only",
             ERROR,
             f"The SPF record of {shown(domain)} is of the type SPF (99), which nobody reads any more: for receivers "
@@ -116,7 +115,9 @@ def _plain(text: bytes) -> bytes:
 
 
 def _meant(near: NearMiss, add: Sequence[str]) -> str | None:
-    return None if near.instead is None else corrected(parse(near.instead), add)
+    if near.instead is None:
+        return fresh(add) if add else None
+    return corrected(parse(near.instead), add)
 
 
 def _near(subject: Subject, near: NearMiss, verdict: str) -> Finding:

@@ -77,6 +77,8 @@ def grouped(judged: Iterable[Judged]) -> list[list[Judged]]:
 def decided(verdict: Verdict) -> str:
     """By what: the term with its column, and its domain when it is not the one that was asked for; else why."""
     place = verdict.decided_by
+    if place is None and verdict.result == NEUTRAL:
+        return "no term of the record is about it"
     if place is None or verdict.result in (PERMERROR, TEMPERROR):
         return cut(verdict.why)
     term = f"`{cut(place.term.text)}` at column {place.term.column}"

@@ -17,7 +17,7 @@ from mailwatch.checks.dns.spf.answers import decided, other_answers, own_answers
 from mailwatch.checks.dns.spf.corrected import corrected, terms_for
 from mailwatch.checks.dns.spf.counts import count
 from mailwatch.checks.dns.spf.coverage import coverage
-from mailwatch.checks.dns.spf.judging import judge, senders
+from mailwatch.checks.dns.spf.judging import identities, judge, senders
 from mailwatch.checks.dns.spf.limits import too_many_ptr, too_much
 from mailwatch.checks.dns.spf.lint import lint
 from mailwatch.checks.dns.spf.subject import NAME, Subject, cut, listed
@@ -55,6 +55,8 @@ EXPLAINS: Final = {
 async def check(asks: Asks, facts: Facts) -> list[Finding]:
     """All findings about SPF for the domain, the host's addresses, MAIL FROM and HELO."""
     asks.soon(facts.domain, "SPF")
+    for name in identities(facts):
+        asks.soon(name, "TXT")
     tree = await grow(asks, facts.domain)
     root = tree.of(tree.root)
     if root is None or root.answer.outcome == UNANSWERED:

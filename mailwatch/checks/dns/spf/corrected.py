@@ -13,10 +13,10 @@ from mailwatch.checks.dns.spf.networks import duplicates, shadowed, unrouted
 from mailwatch.checks.dns.spf.record import VERSION, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from ipaddress import IPv4Address, IPv6Address
 
-    from mailwatch.checks.dns.spf.term import Record, Term
+    from mailwatch.checks.dns.spf.term import Problem, Record, Term
 
 SOFT: Final = "~all"
 """What stands at the end of a record of which nobody has said that it is complete."""
@@ -24,15 +24,16 @@ SOFT: Final = "~all"
 
 def corrected(record: Record, add: Iterable[str] = (), drop: Iterable[str] = ()) -> str | None:
     """The record put right, with ``add`` (terms) before its ``all``, without the terms of text ``drop``."""
-    if record.problems:
-        record = parse(spelled_right(record) or "")
+    meant = [each for each in record.doubts if each.instead]
+    if record.problems or meant:
+        record = parse(spelled_right(record.text, [*record.problems, *meant]) or "")
         if record.problems:
             return None
     dropped = {each.lower() for each in drop}
     kept = [_written(term) for term in useful(record) if term.text.lower() not in dropped]
     there = {each.lower() for each in kept}
     kept += [each for each in add if each.lower() not in there]
-    return " ".join([VERSION, *kept, *_end(record)])
+    return " ".join([VERSION, *kept, *_end(record, dropped)])
 
 
 def fresh(add: Iterable[str]) -> str:
@@ -55,10 +56,10 @@ def terms_for(addresses: Iterable[IPv4Address | IPv6Address]) -> list[str]:
     return [f"ip{each.version}:{each}" for each in addresses]
 
 
-def spelled_right(record: Record) -> str | None:
+def spelled_right(text: str, problems: Iterable[Problem]) -> str | None:
     """The text with each mistake replaced by what was meant; None when that of one is not known."""
-    text = f"{record.text} "
-    for problem in sorted(record.problems, key=lambda each: -each.column):
+    text = f"{text} "
+    for problem in sorted(problems, key=lambda each: -each.column):
         begin = text.rfind(problem.token, 0, problem.column - 1 + len(problem.token))
         end = begin + len(problem.token)
         # the column is that of the character that is wrong, the token the whole word; it may have been cut off
@@ -86,11 +87,15 @@ def _written(term: Term) -> str:
     return f"{term.qualifier if term.qualifier != '+' else ''}{term.name}:{term.network}"
 
 
-def _end(record: Record) -> list[str]:
+def _end(record: Record, dropped: Collection[str]) -> list[str]:
     """``all`` or redirect, never both, and never one that lets everybody pass; then the other modifiers."""
     ends = [term for term in record.terms if term.name == "all"][:1]
     modifiers = [term.text for term in record.terms if term.is_modifier and term.name != "redirect"]
-    redirect = [term.text for term in record.terms if term.is_modifier and term.name == "redirect"]
+    redirect = [
+        term.text
+        for term in record.terms
+        if term.is_modifier and term.name == "redirect" and term.text.lower() not in dropped
+    ]
     if ends:
         return [ends[0].text if ends[0].qualifier in ("-", "~") else SOFT, *modifiers]
     return [*(redirect or [SOFT]), *modifiers]

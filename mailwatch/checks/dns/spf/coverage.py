@@ -49,6 +49,12 @@ def coverage(tree: Tree, without: Collection[int] = ()) -> Coverage:
     return _passing(tree, tree.root, terms, {tree.root: Coverage()})
 
 
+def reaches(tree: Tree, domain: Name, term: Term) -> Ranges:
+    """All addresses that one term of the record of a domain matches, whatever stands before it."""
+    to = target(term)
+    return _matched(tree, domain, term, Coverage() if to is None else _covered(tree, to, {domain: Coverage()}))
+
+
 def _covered(tree: Tree, domain: Name, known: dict[Name, Coverage]) -> Coverage:
     """The same of one record; each is looked at once, and one that leads to itself lets nobody pass."""
     if domain not in known:

@@ -80,6 +80,13 @@ async def _all(
     )
 
 
+def identities(facts: Facts) -> list[Name]:
+    """The domains of MAIL FROM and HELO."""
+    texts = [facts.mail_from.text.strip().strip("<>").rpartition("@")[2]] if facts.mail_from else []
+    texts += [facts.helo.text.strip()] if facts.helo else []
+    return [name for each in texts if (name := _name(each)) is not None]
+
+
 def domain_of(sender: str) -> Name | None:
     """The domain of an envelope sender; None when it has none that can be asked."""
     return _name(sender.rpartition("@")[2]) if "@" in sender else None

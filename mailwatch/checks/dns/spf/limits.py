@@ -11,7 +11,7 @@ from mailwatch.checks.dns.spf.counts import count
 from mailwatch.checks.dns.spf.coverage import coverage
 from mailwatch.checks.dns.spf.subject import listed, placed
 from mailwatch.checks.dns.spf.targets import dead_terms
-from mailwatch.checks.dns.spf.unfit import BROADEST
+from mailwatch.checks.dns.spf.unfit import BROADEST, HALF
 from mailwatch.checks.dns.spf.verdict import MOST_LOOKUPS, MOST_MX, MOST_PTR
 from mailwatch.checks.dns.spf.verdict import MOST_VOID_LOOKUPS as MOST_VOID
 from mailwatch.finding import ERROR, WARNING
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 NEAR: Final = 9
 """Lookups from which on the next include is one too many."""
-HALF: Final = 0.5
 FAMILY: Final = {4: "IPv4", 6: "IPv6"}
 
 
@@ -142,11 +141,12 @@ def _everyone(subject: Subject, held: Coverage) -> list[Finding]:
     if share < HALF:
         return []
     whole = "every" if share > 1 - 2**-16 else "more than every second"
+    kind = "" if min(held.ranges.share(each) for each in BROADEST) >= HALF else f" {FAMILY[version]}"
     return [
         subject.tell(
             "spf-passes-everyone",
             ERROR,
-            f"{_made_by(subject, held, version)} let{_s(held, version)} {whole} {FAMILY[version]} address on the "
+            f"{_made_by(subject, held, version)} let{_s(held, version)} {whole}{kind} address on the "
             f"Internet send mail as {shown(subject.domain)}: anybody can forge it.",
             fix="Name only the servers that send for the domain, and end the record with `~all` or `-all`.",
             reference="5.1",

@@ -47,10 +47,16 @@ class Subject:
             where=place if column is None else f"{place}, column {column}",
             fix=fix,
             record=None if self.record is None else visible(self.record[:LONGEST_RECORD]),
-            publish=None if self.better is None or self.better == self.record else line(self.domain, self.better),
+            publish=self._publish(),
             reference=f"RFC 7208 section {reference}" if reference else "",
             ttl=self.ttl,
         )
+
+    def _publish(self) -> str | None:
+        """The line to publish, if it says anything else."""
+        if self.better is None or (self.record is not None and self.better.lower() == self.record.lower()):
+            return None
+        return line(self.domain, self.better)
 
 
 def line(domain: Name, text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.spf.counts import loops
+from mailwatch.checks.dns.spf.coverage import reaches
 from mailwatch.checks.dns.spf.tree import target
 from mailwatch.question import UNKNOWN
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 BROADEST: Final = {4: 8, 6: 20}
 """Prefixes of the largest networks that one sender may have."""
+HALF: Final = 0.5
+"""So much of all addresses is everybody, as good as."""
 
 
 def unfit(tree: Tree, judgement: Judgement) -> list[Term]:
@@ -29,7 +32,7 @@ def unfit(tree: Tree, judgement: Judgement) -> list[Term]:
         if term.column in back
         or _broken(tree.of(target(term)))
         or _dead(tree, term)
-        or _opens(term)
+        or _opens(tree, term)
         or (term.name == "ptr" and judgement.own)
     ]
 
@@ -46,5 +49,11 @@ def _dead(tree: Tree, term: Term) -> bool:
     return reached is not None and reached.void4 and reached.void6
 
 
-def _opens(term: Term) -> bool:
-    return term.network is not None and term.network.prefixlen < BROADEST[term.network.version]
+def _opens(tree: Tree, term: Term) -> bool:
+    """Whether the term alone lets much more pass than any sender has."""
+    if term.network is not None:
+        return term.network.prefixlen < BROADEST[term.network.version]
+    if term.name == "all":
+        return False
+    matched = reaches(tree, tree.root, term)
+    return any(matched.share(version) >= HALF for version in BROADEST)

@@ -152,6 +152,53 @@ def test_for_machines_it_is_one_object_without_what_is_absent(healthy: NameServe
     assert not [each for each in (found, found["facts"], *found["findings"]) if None in each.values()]
 
 
+def moved(tmp_path: Path) -> Path:
+    """The site of README: it has moved to a new address, and its SPF record has not; the configuration."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/main.cf").write_text(
+        "compatibility_level = 3.6\ninet_protocols = ipv4\nmyhostname = mail.example.com\nsmtp_bind_address = 192.0.2.25\n"
+    )
+    (tmp_path / "etc/master.cf").write_text("smtp unix - - n - - smtp\n")
+    stamp = "2026-11-22T06:22:33+00:00 mx postfix/qmgr[7]"
+    (tmp_path / "mail.log").write_text(
+        "".join(
+            f"{stamp}: 3C8F4228{n}: from=<app@example.com>, size=3, nrcpt=1 (queue active)\n" for n in range(100, 942)
+        )
+    )
+    config = tmp_path / "mailwatch.toml"
+    config.write_text(f'[postfix]\nconfig_dir = "{tmp_path}/etc"\n[log]\npath = "{tmp_path}/mail.log"\n')
+    return config
+
+
+def test_what_readme_shows_is_what_is_printed(tmp_path: Path) -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    words, shown = re.findall(r"(?s)\n\$ mailwatch check-dns ([^\n]+)\n(.*?)\n```", readme)[0]
+    zone = HEALTHY.replace(
+        "v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 -all", "v=spf1 ip4:192.0.2.80 include:_spf.example.net -all"
+    )
+    zone = zone.replace("p=reject", "p=none").replace(" 300 IN", " 3600 IN")
+    zone += '_spf.example.net. 300 IN TXT "v=spf1 ip4:198.51.100.0/24 -all"\nexample.net. 300 IN A 192.0.2.1\n'
+    with NameServer(zone) as server:
+        done = check_dns(*words.split(), "--config", moved(tmp_path), "--resolver", resolver(server))
+    assert (done.returncode, done.stderr) == (2, "")
+    # the log lies elsewhere here, and its path is wrapped
+    printed, given = done.stdout.split("Taken as given\n")
+    assert printed == shown.split("Taken as given\n")[0]
+    assert given.split("\n")[:2] == shown.split("Taken as given\n")[1].split("\n")[:2]
+
+
+def test_every_check_and_option_is_in_readme() -> None:
+    section = (
+        (Path(__file__).parent.parent / "README.md")
+        .read_text()
+        .partition("## May this server")[2]
+        .partition("\n## ")[0]
+    )
+    rows = "\n".join(line for line in section.splitlines() if line.startswith("| `"))
+    for name in DNS:
+        assert f"`{name.replace('_', '-')}`" in rows, name
+
+
 def test_only_one_check_is_made(healthy: NameServer, config: Path) -> None:
     assert {each["check"] for each in told(healthy, config, "--only", "mx")["findings"]} == {"mx"}
     assert {each["check"] for each in told(healthy, config)["findings"]} == set(DNS)

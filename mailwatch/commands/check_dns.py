@@ -192,8 +192,10 @@ def looked_up(asked: Asked) -> Report:
     domain = domain_of(asked.domain)
     servers = servers_of(asked.resolver)
     with waiting(asked.only) as done:
-        there = known(domain, asked.given, asked.options, time.time())
-        return asyncio.run(examined(asked, there, servers, done))
+        begun = time.monotonic()
+        there = known(domain, asked.given, asked.options, time.time(), asked.deadline / 2)
+        left = asked._replace(deadline=asked.deadline - (time.monotonic() - begun))
+        return asyncio.run(examined(left, there, servers, done))
 
 
 async def examined(

@@ -6,9 +6,11 @@ unless a relay is given, too.
 
 from __future__ import annotations
 
+import logging
 import secrets
 from dataclasses import replace
 from ipaddress import ip_address
+from threading import Thread
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailwatch.checks.dns.facts import Facts, Selector, SendingAddress, Stated
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from mailwatch.options import Options
     from mailwatch.question import Asks
 
+log = logging.getLogger(__name__)
 LONGEST: Final = 320
 """Characters of an option: an address has no more (RFC 5321 section 4.5.3.1)."""
 MOST: Final = 4
@@ -43,6 +46,15 @@ class Given(NamedTuple):
     relay: str | None = None
     direct: bool = False
     selectors: tuple[str, ...] = ()
+
+
+class Host(NamedTuple):
+    """What this host says of itself."""
+
+    own: Sending = Sending()
+    relay: Stated | None = None
+    seen: Seen = Seen()
+    selectors: tuple[Selector, ...] = ()
 
 
 class Known(NamedTuple):
@@ -66,36 +78,61 @@ def domain_of(text: str) -> Name:
         raise Failure(str(error), UNKNOWN) from error
 
 
-def known(domain: Name, given: Given, options: Options, now: float) -> Known:
-    """All facts. Raises Failure where an option is wrong."""
+def known(domain: Name, given: Given, options: Options, now: float, seconds: float = 10.0) -> Known:
+    """All facts, within so many ``seconds``. Raises Failure where an option is wrong."""
     text = written(domain).rstrip(".")
     addresses, helo = given_addresses(given.ips), given_helo(given.helo)
     relay, mail_from = given_relay(given.relay), given_mail_from(given.mail_from)
     signed = given_selectors(domain, given.selectors)
-    postfix, own = asked(options)
-    seen = senders(options, postfix)
+    host = in_time(text, options, seconds)
     if relay is None and not addresses and not given.direct:
-        relay = relay_of(text, own, postfix, options)
+        relay = host.relay
     if relay is None and not addresses:
-        addresses = own.addresses
+        addresses = host.own.addresses
     facts = Facts(
         domain=domain,
         now=now,
         nonce=f"mailwatch-{secrets.token_hex(6)}",
         addresses=addresses,
-        helo=helo or own.helo,
-        mail_from=mail_from or own_mail_from(text, own, seen),
+        helo=helo or host.own.helo,
+        mail_from=mail_from or own_mail_from(text, host.own, host.seen),
         relay=relay,
-        direct=relay is None and (given.direct or bool(given.ips) or own.asked),
+        direct=relay is None and (given.direct or bool(given.ips) or host.own.asked),
         senders=tuple(
             Stated(
-                text=each.domain, origin=f"{each.messages} message{'' if each.messages == 1 else 's'} in {seen.origin}"
+                text=each.domain,
+                origin=f"{each.messages} message{'' if each.messages == 1 else 's'} in {host.seen.origin}",
             )
-            for each in seen.senders
+            for each in host.seen.senders
         ),
-        selectors=signed or tuple(selectors(text)),
+        selectors=signed or host.selectors,
     )
-    return Known(facts, own, given)
+    return Known(facts, host.own, given)
+
+
+def in_time(domain: str, options: Options, seconds: float) -> Host:
+    """What this host says within so many seconds: what hangs is left behind, and holds nobody up."""
+    found: list[Host] = []
+
+    def look() -> None:
+        try:
+            found.append(host_of(domain, options))
+        except Exception as error:  # foreign files and logs: without them the domain can still be checked
+            log.exception("a bug in what is read of this host")
+            found.append(Host(own=Sending(trouble=f"a bug in mailwatch hides what this host says ({error!r})")))
+
+    asking = Thread(target=look, daemon=True)
+    asking.start()
+    asking.join(seconds)
+    late = Host(own=Sending(trouble=f"Postfix and its log were not read within {seconds:g} s"))
+    return found[0] if found else late
+
+
+def host_of(domain: str, options: Options) -> Host:
+    """What this host says; asked with patience."""
+    postfix, own = asked(options)
+    seen = senders(options, postfix)
+    return Host(own, relay_of(domain, own, postfix, options), seen, tuple(selectors(domain)))
 
 
 async def from_outside(asks: Asks, there: Known) -> Known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pty
@@ -13,10 +14,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import dns.name
 import pytest
 
 from mailwatch.checks.dns import DNS
+from mailwatch.commands.dns_source import at_the_source
 from mailwatch.finding import EXIT
+from mailwatch.resolver import Resolver
 from tests.parts.nameserver import NameServer
 from tests.parts.ports import eventually
 
@@ -93,7 +97,8 @@ def test_all_right_is_said_first_and_ends_with_0(healthy: NameServer, config: Pa
     lines = done.stdout.splitlines()
     assert lines[:3] == ["example.com: all right", "", "All checks"]
     assert "Do this first" not in lines
-    assert [line.split()[:2] for line in lines[3:] if re.match(r"  (mx|ptr) ", line)] == [["mx", "ok"], ["ptr", "ok"]]
+    shown = [line.split()[:2] for line in lines[3:] if re.match(r"  (mx|ptr) ", line)]
+    assert shown == [[name, "ok"] for name in DNS if name in ("mx", "ptr")]
     assert "  sending from 192.0.2.25 (--ip)" in lines
 
 
@@ -106,7 +111,8 @@ def test_the_worst_comes_first_with_what_to_publish_and_ends_with_2(healthy: Nam
     assert first.startswith("Do this first\n  ptr        error    192.0.2.99 has no name (PTR)")
     assert "    publish  99.2.0.192.in-addr.arpa. 3600 IN PTR mail.example.com.\n" in first
     assert "a change is seen everywhere after 5 min" in first
-    assert rest.startswith("All checks\n  mx         ok ")
+    assert rest.startswith("All checks\n")
+    assert "\n  mx         ok " in rest
     assert "publish" not in rest
 
 
@@ -131,10 +137,12 @@ def test_the_exit_code_is_that_of_the_worst(
 
 
 def test_for_machines_it_is_one_object_without_what_is_absent(healthy: NameServer, config: Path) -> None:
-    found = told(healthy, config, "--only", "mx,ptr", "--ip", "192.0.2.99", "--selector", "s1")
+    found = told(
+        healthy, config, "--only", "mx,ptr", "--ip", "192.0.2.99", "--helo", "mail.example.com", "--selector", "s1"
+    )
     assert (found["domain"], found["ip"], found["verdict"]) == ("example.com", "192.0.2.99", "error")
-    assert [(each["check"], each["verdict"]) for each in found["findings"]] == [("mx", "ok"), ("ptr", "error")]
-    well, bad = found["findings"]
+    assert {each["check"]: each["verdict"] for each in found["findings"]} == {"mx": "ok", "ptr": "error"}
+    well, bad = sorted(found["findings"], key=lambda each: str(each["check"]))
     assert not {"fix", "publish"} & set(well)
     assert set(bad) >= {"check", "code", "verdict", "text", "where", "fix", "publish", "reference", "ttl"}
     assert found["facts"]["addresses"] == [{"address": "192.0.2.99", "origin": "--ip"}]
@@ -142,6 +150,53 @@ def test_for_machines_it_is_one_object_without_what_is_absent(healthy: NameServe
     assert found["facts"]["direct"] is True
     assert "relay" not in found["facts"]
     assert not [each for each in (found, found["facts"], *found["findings"]) if None in each.values()]
+
+
+def moved(tmp_path: Path) -> Path:
+    """The site of README: it has moved to a new address, and its SPF record has not; the configuration."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/main.cf").write_text(
+        "compatibility_level = 3.6\ninet_protocols = ipv4\nmyhostname = mail.example.com\nsmtp_bind_address = 192.0.2.25\n"
+    )
+    (tmp_path / "etc/master.cf").write_text("smtp unix - - n - - smtp\n")
+    stamp = "2026-11-22T06:22:33+00:00 mx postfix/qmgr[7]"
+    (tmp_path / "mail.log").write_text(
+        "".join(
+            f"{stamp}: 3C8F4228{n}: from=<app@example.com>, size=3, nrcpt=1 (queue active)\n" for n in range(100, 942)
+        )
+    )
+    config = tmp_path / "mailwatch.toml"
+    config.write_text(f'[postfix]\nconfig_dir = "{tmp_path}/etc"\n[log]\npath = "{tmp_path}/mail.log"\n')
+    return config
+
+
+def test_what_readme_shows_is_what_is_printed(tmp_path: Path) -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    words, shown = re.findall(r"(?s)\n\$ mailwatch check-dns ([^\n]+)\n(.*?)\n```", readme)[0]
+    zone = HEALTHY.replace(
+        "v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 -all", "v=spf1 ip4:192.0.2.80 include:_spf.example.net -all"
+    )
+    zone = zone.replace("p=reject", "p=none").replace(" 300 IN", " 3600 IN")
+    zone += '_spf.example.net. 300 IN TXT "v=spf1 ip4:198.51.100.0/24 -all"\nexample.net. 300 IN A 192.0.2.1\n'
+    with NameServer(zone) as server:
+        done = check_dns(*words.split(), "--config", moved(tmp_path), "--resolver", resolver(server))
+    assert (done.returncode, done.stderr) == (2, "")
+    # the log lies elsewhere here, and its path is wrapped
+    printed, given = done.stdout.split("Taken as given\n")
+    assert printed == shown.split("Taken as given\n")[0]
+    assert given.split("\n")[:2] == shown.split("Taken as given\n")[1].split("\n")[:2]
+
+
+def test_every_check_and_option_is_in_readme() -> None:
+    section = (
+        (Path(__file__).parent.parent / "README.md")
+        .read_text()
+        .partition("## May this server")[2]
+        .partition("\n## ")[0]
+    )
+    rows = "\n".join(line for line in section.splitlines() if line.startswith("| `"))
+    for name in DNS:
+        assert f"`{name.replace('_', '-')}`" in rows, name
 
 
 def test_only_one_check_is_made(healthy: NameServer, config: Path) -> None:
@@ -186,8 +241,9 @@ def test_for_machines_what_is_no_domain_is_an_object_too(config: Path, domain: s
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--only", "spff,mx"], r"--only spff: no such check.*\. There are mx, "),
+        (["--only", "spff,mx"], r"--only spff: no such check \(did you mean spf\?\)\. There are spf, "),
         (["--only", "ptrr"], r"--only ptrr: no such check \(did you mean ptr\?\)\. There are "),
+        (["--only", "mta_st"], r"--only mta_st: no such check \(did you mean mta-sts\?\)\. There are "),
         (["--only", ","], "--only: no check is named. There are "),
         (["--ip", "192.0.2.300"], "--ip 192.0.2.300: no IP address. Give one such as "),
         (["--ip", "192.0.2.0/24"], "--ip 192.0.2.0/24: no IP address. "),
@@ -263,6 +319,109 @@ def test_facts_are_those_of_postfix_with_where_they_stand(healthy: NameServer, t
     facts = told(healthy, config, "--only", "mx")["facts"]
     assert facts["mail_from"] == {"text": "example.com", "origin": str(log)}
     assert facts["senders"] == [{"domain": "example.com", "origin": f"1 message in {log}"}]
+
+
+def behind_nat(tmp_path: Path, helo: str) -> Path:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/main.cf").write_text(
+        f"compatibility_level = 3.6\nmyhostname = {helo}\nsmtp_bind_address = 10.0.0.5\ninet_protocols = ipv4\n"
+    )
+    (tmp_path / "etc/master.cf").write_text("smtp unix - - n - - smtp\n")
+    config = tmp_path / "mailwatch.toml"
+    config.write_text(f'[postfix]\nconfig_dir = "{tmp_path}/etc"\n[log]\npath = "{tmp_path}/no.log"\n')
+    return config
+
+
+def test_behind_nat_the_outer_address_is_guessed_from_the_name_in_helo(healthy: NameServer, tmp_path: Path) -> None:
+    config = behind_nat(tmp_path, "mail.example.com")
+    found = told(healthy, config, "--only", "ptr")
+    (address,) = found["facts"]["addresses"]
+    assert (address["address"], address["guessed"]) == ("192.0.2.25", True)
+    assert "10.0.0.5" in address["origin"]
+    assert any("guessed" in each and "--ip" in each for each in found["hints"])
+
+
+@pytest.mark.parametrize("helo", ["gone.example.com", "inner.example.com", "mail"])
+def test_behind_nat_without_such_a_name_the_address_is_asked_for(tmp_path: Path, helo: str) -> None:
+    with NameServer(HEALTHY + "inner.example.com. 300 IN A 10.0.0.5\n") as server:
+        found = told(server, behind_nat(tmp_path, helo), "--only", "mx")
+    assert "addresses" not in found["facts"]
+    assert found["hints"][0] == (
+        "This host's address 10.0.0.5 is private: mail is seen from another one outside. "
+        "Give --ip with the address mail leaves from (or --relay HOST)."
+    )
+
+
+def test_what_spf_says_is_told_with_its_record_and_its_cost(config: Path) -> None:
+    record = "v=spf1 include:spf.example.com mx -all"
+    zone = HEALTHY.replace("v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 -all", record)
+    zone += 'spf.example.com. 300 IN TXT "v=spf1 a:gone.example.com ~all"\n'
+    with NameServer(zone) as server:
+        found = told(server, config, "--only", "spf", "--ip", "192.0.2.25", "--mail-from", "user@example.com")
+        words = ("example.com", "--config", config, "--resolver", resolver(server), "--ip", "192.0.2.25")
+        alone, verbose = check_dns(*words, "--only", "spf").stdout, check_dns(*words, "--verbose").stdout
+        brief = check_dns(*words).stdout
+    # include, a, mx; gone.example.com has no address
+    assert found["spf"] | {"explanation": ""} == {
+        "result": "pass", "explanation": "", "record": record, "lookups": 3, "void_lookups": 1,
+    }  # fmt: skip
+    for page in (alone, verbose):
+        assert page.splitlines()[1].startswith("SPF for mail from 192.0.2.25: pass")
+        assert "include:spf.example.com  2 lookups" in page
+        assert "a:gone.example.com  1 lookup" in page
+    assert "include:spf.example.com  2 lookups" not in brief
+
+
+@pytest.mark.parametrize("words", [["--only", "mx", "--ip", "192.0.2.25"], ["--only", "spf"]])
+def test_what_spf_says_is_absent_where_it_was_not_asked_or_cannot_be_told(
+    healthy: NameServer, config: Path, words: list[str]
+) -> None:
+    assert "spf" not in told(healthy, config, *words)
+
+
+def test_optional_things_take_one_line_unless_the_whole_is_wanted(healthy: NameServer, config: Path) -> None:
+    words = ("example.com", "--config", config, "--resolver", resolver(healthy), "--only", "dane,caa,tls-rpt,dnssec")
+    brief, whole = check_dns(*words).stdout, check_dns(*words, "--verbose").stdout
+    said = " ".join(brief.split())
+    assert "tls-rpt, dane, dnssec, caa: optional, or not for this host; --verbose says why" in said
+    assert whole.count(" n/a ") == 4
+    assert brief.count(" n/a ") == 1
+
+
+def test_the_domains_own_servers_are_asked_of_its_names_and_the_resolver_of_others() -> None:
+    """What a resolver remembers may be an hour old: whoever has just published something wants to see that."""
+    old = re.sub(r"(?m)^example.com. .* NS ns1.*\n", "", HEALTHY) + "example.net. 300 IN MX 10 old.example.net.\n"
+    new = (
+        HEALTHY.replace("10 mail.example.com.", "10 new.example.com.") + "example.net. 300 IN MX 10 new.example.net.\n"
+    )
+    names = ("example.com", "example.net", "mail.example.com")
+    with NameServer(old) as server:
+        port = server.address[1]
+        with NameServer(new, host="127.0.0.2", port=port, faults={"mail.example.com. A": "refused"}):
+            mx, other, refused = asyncio.run(from_source(port, names))
+    assert {"new.example.com.", "mx2.example.com."} == {str(each.exchange) for each in mx.records}
+    assert [str(each.exchange) for each in other.records] == ["old.example.net."]
+    assert [str(each) for each in refused.records] == ["192.0.2.25"]
+
+
+async def from_source(port: int, names: tuple[str, str, str]) -> list[Any]:
+    async with Resolver([("127.0.0.1", port)], 10.0, authoritative_port=port) as resolver:
+        asks = await at_the_source(resolver, dns.name.from_text("example.com"))
+        assert asks is not None
+        kinds = ("MX", "MX", "A")
+        for name, kind in zip(names, kinds, strict=True):
+            asks.soon(dns.name.from_text(name), kind)
+        return [await asks.ask(dns.name.from_text(name), kind) for name, kind in zip(names, kinds, strict=True)]
+
+
+def test_a_domain_without_name_servers_cannot_be_asked_at_its_source() -> None:
+    with NameServer("example.net. 300 IN A 192.0.2.1\n") as server:
+        assert asyncio.run(no_source(server.address[1])) is None
+
+
+async def no_source(port: int) -> object:
+    async with Resolver([("127.0.0.1", port)], 10.0) as resolver:
+        return await at_the_source(resolver, dns.name.from_text("example.com"))
 
 
 def test_a_terminal_gets_colours_symbols_and_what_is_waited_for(config: Path) -> None:

@@ -166,6 +166,16 @@ def test_a_postfix_that_does_not_answer_is_said_so(tmp_path: Path) -> None:
     assert "nowhere" in there.hints[0]
 
 
+def test_a_postfix_that_hangs_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "main.cf")  # nobody writes to it
+    (tmp_path / "master.cf").touch()
+    hanging = Options(postfix=PostfixOptions(config_dir=tmp_path), log=LogOptions(path=tmp_path / "no"))
+    there = known(name_of("example.com"), Given(helo="mail.example.com"), hanging, NOW, seconds=0.5)
+    assert there.facts.addresses == ()
+    assert there.facts.helo is not None
+    assert "not read within 0.5 s" in there.hints[0]
+
+
 def queued(number: int, sender: str) -> str:
     return f"2026-11-22T06:22:{number % 60:02}.000001+00:00 mx postfix/qmgr[7]: {number:010X}: from=<{sender}>, size=312, nrcpt=1 (queue active)\n"
 

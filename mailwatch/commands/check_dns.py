@@ -16,7 +16,7 @@ import click
 
 from mailwatch.checks.dns import DNS
 from mailwatch.checks.dns.names import name_of
-from mailwatch.commands.dns_facts import Given, domain_of, known, quoted
+from mailwatch.commands.dns_facts import Given, domain_of, from_outside, known, quoted
 from mailwatch.commands.dns_report import Report, as_object, printable
 from mailwatch.commands.dns_source import at_the_source
 from mailwatch.commands.dns_spf import SPF, Spf, spf_of
@@ -103,7 +103,7 @@ def check_dns(  # noqa: PLR0913 - click hands over each option
             given = Given(ips, helo, mail_from, relay, direct, selectors)
             asked = Asked(domain, given, options_of(config), resolver, checks_named(only), deadline)
             report = looked_up(asked)
-            told(report, as_json=as_json, color=color, tree=verbose or asked.only == {SPF})
+            told(report, as_json=as_json, color=color, tree=verbose or asked.only == {SPF}, whole=verbose)
     except Failure as failure:
         if as_json:
             click.echo(json.dumps(refused(domain, failure)))
@@ -157,13 +157,14 @@ def checks_named(only: str | None) -> frozenset[str]:
     """The checks of --only; all where it is not there. Raises Failure for one that there is not."""
     if only is None:
         return frozenset()
+    there = ", ".join(DNS).replace("_", "-")
     named = [each.strip().lower().replace("-", "_") for each in only.split(",") if each.strip()]
     for each in named:
         if each not in DNS:
-            near = suggestion(each, DNS)
-            raise Failure(f"--only {quoted(each)}: no such check{near}. There are {', '.join(DNS)}", UNKNOWN)
+            near = suggestion(each, DNS).replace("_", "-")
+            raise Failure(f"--only {quoted(each)}: no such check{near}. There are {there}", UNKNOWN)
     if not named:
-        raise Failure(f"--only: no check is named. There are {', '.join(DNS)}", UNKNOWN)
+        raise Failure(f"--only: no check is named. There are {there}", UNKNOWN)
     return frozenset(named)
 
 
@@ -191,8 +192,10 @@ def looked_up(asked: Asked) -> Report:
     domain = domain_of(asked.domain)
     servers = servers_of(asked.resolver)
     with waiting(asked.only) as done:
-        there = known(domain, asked.given, asked.options, time.time())
-        return asyncio.run(examined(asked, there, servers, done))
+        begun = time.monotonic()
+        there = known(domain, asked.given, asked.options, time.time(), asked.deadline / 2)
+        left = asked._replace(deadline=asked.deadline - (time.monotonic() - begun))
+        return asyncio.run(examined(left, there, servers, done))
 
 
 async def examined(
@@ -200,6 +203,7 @@ async def examined(
 ) -> Report:
     """Ask, by the deadline."""
     async with Resolver(servers, asked.deadline) as resolver:
+        there = await from_outside(resolver, there)
         asks: Asks = resolver
         if asked.resolver == AUTHORITATIVE:
             source = await at_the_source(resolver, there.facts.domain)
@@ -234,11 +238,11 @@ def waiting(only: frozenset[str]) -> Iterator[Callable[[str], None]]:
         yield done
 
 
-def told(report: Report, *, as_json: bool, color: bool | None, tree: bool) -> None:
+def told(report: Report, *, as_json: bool, color: bool | None, tree: bool, whole: bool) -> None:
     """Print the report."""
     if as_json:
         click.echo(json.dumps(as_object(report)))
         return
     from mailwatch.commands.dns_page import console_on, show  # noqa: PLC0415 - machines need no rich
 
-    show(report, console_on(sys.stdout, color=color), tree=tree)
+    show(report, console_on(sys.stdout, color=color), tree=tree, whole=whole)

@@ -6,8 +6,11 @@ unless a relay is given, too.
 
 from __future__ import annotations
 
+import logging
 import secrets
+from dataclasses import replace
 from ipaddress import ip_address
+from threading import Thread
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailwatch.checks.dns.facts import Facts, Selector, SendingAddress, Stated
@@ -16,7 +19,7 @@ from mailwatch.commands.failure import UNKNOWN, Failure
 from mailwatch.commands.routes import hosts, maps
 from mailwatch.discovery import PostconfFails, Postfix, answer, ask_postconf, postfix_program
 from mailwatch.facts.senders import Seen, senders
-from mailwatch.facts.sending import Sending, sending
+from mailwatch.facts.sending import Sending, address_of, is_inside, sending
 from mailwatch.facts.signing import is_near, selectors
 
 if TYPE_CHECKING:
@@ -25,10 +28,13 @@ if TYPE_CHECKING:
     from dns.name import Name
 
     from mailwatch.options import Options
+    from mailwatch.question import Asks
 
+log = logging.getLogger(__name__)
 LONGEST: Final = 320
 """Characters of an option: an address has no more (RFC 5321 section 4.5.3.1)."""
-SUBDOMAINS: Final = 3
+MOST: Final = 4
+"""So many addresses of a name are taken for those that mail leaves from."""
 
 
 class Given(NamedTuple):
@@ -42,11 +48,26 @@ class Given(NamedTuple):
     selectors: tuple[str, ...] = ()
 
 
+class Host(NamedTuple):
+    """What this host says of itself."""
+
+    own: Sending = Sending()
+    relay: Stated | None = None
+    seen: Seen = Seen()
+    selectors: tuple[Selector, ...] = ()
+
+
 class Known(NamedTuple):
-    """The facts, and what would be told better if the person said more."""
+    """The facts, and what they are from."""
 
     facts: Facts
-    hints: tuple[str, ...] = ()
+    own: Sending
+    given: Given
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """What the person could say, and what it would tell."""
+        return tuple(hints(self.facts, self.own, self.given))
 
 
 def domain_of(text: str) -> Name:
@@ -57,36 +78,89 @@ def domain_of(text: str) -> Name:
         raise Failure(str(error), UNKNOWN) from error
 
 
-def known(domain: Name, given: Given, options: Options, now: float) -> Known:
-    """All facts. Raises Failure where an option is wrong."""
+def known(domain: Name, given: Given, options: Options, now: float, seconds: float = 10.0) -> Known:
+    """All facts, within so many ``seconds``. Raises Failure where an option is wrong."""
     text = written(domain).rstrip(".")
     addresses, helo = given_addresses(given.ips), given_helo(given.helo)
     relay, mail_from = given_relay(given.relay), given_mail_from(given.mail_from)
     signed = given_selectors(domain, given.selectors)
-    postfix, own = asked(options)
-    seen = senders(options, postfix)
+    host = in_time(text, options, seconds)
     if relay is None and not addresses and not given.direct:
-        relay = relay_of(text, own, postfix, options)
+        relay = host.relay
     if relay is None and not addresses:
-        addresses = own.addresses
+        addresses = host.own.addresses
     facts = Facts(
         domain=domain,
         now=now,
         nonce=f"mailwatch-{secrets.token_hex(6)}",
         addresses=addresses,
-        helo=helo or own.helo,
-        mail_from=mail_from or own_mail_from(text, own, seen),
+        helo=helo or host.own.helo,
+        mail_from=mail_from or own_mail_from(text, host.own, host.seen),
         relay=relay,
-        direct=relay is None and (given.direct or bool(given.ips) or own.asked),
+        direct=relay is None and (given.direct or bool(given.ips) or host.own.asked),
         senders=tuple(
             Stated(
-                text=each.domain, origin=f"{each.messages} message{'' if each.messages == 1 else 's'} in {seen.origin}"
+                text=each.domain,
+                origin=f"{each.messages} message{'' if each.messages == 1 else 's'} in {host.seen.origin}",
             )
-            for each in seen.senders
+            for each in host.seen.senders
         ),
-        selectors=signed or tuple(selectors(text)),
+        selectors=signed or host.selectors,
     )
-    return Known(facts, tuple(hints(facts, own, given)))
+    return Known(facts, host.own, given)
+
+
+def in_time(domain: str, options: Options, seconds: float) -> Host:
+    """What this host says within so many seconds: what hangs is left behind, and holds nobody up."""
+    found: list[Host] = []
+
+    def look() -> None:
+        try:
+            found.append(host_of(domain, options))
+        except Exception as error:  # foreign files and logs: without them the domain can still be checked
+            log.exception("a bug in what is read of this host")
+            found.append(Host(own=Sending(trouble=f"a bug in mailwatch hides what this host says ({error!r})")))
+
+    asking = Thread(target=look, daemon=True)
+    asking.start()
+    asking.join(seconds)
+    late = Host(own=Sending(trouble=f"Postfix and its log were not read within {seconds:g} s"))
+    return found[0] if found else late
+
+
+def host_of(domain: str, options: Options) -> Host:
+    """What this host says; asked with patience."""
+    postfix, own = asked(options)
+    seen = senders(options, postfix)
+    return Host(own, relay_of(domain, own, postfix, options), seen, tuple(selectors(domain)))
+
+
+async def from_outside(asks: Asks, there: Known) -> Known:
+    """The same with a guess from where mail is seen to come, where all addresses of this host are private.
+
+    A server behind NAT has, if it is set up well, the outer address under the name that it says in HELO.
+    """
+    facts, own = there.facts, there.own
+    if facts.addresses or facts.relay is not None or facts.helo is None or not own.hidden:
+        return there
+    try:
+        name = name_of(facts.helo.text)
+    except ValueError:
+        return there
+    kinds = [
+        kind for kind, version in (("A", 4), ("AAAA", 6)) if version in {each.address.version for each in own.hidden}
+    ]
+    for kind in kinds:
+        asks.soon(name, kind)
+    records = [record for kind in kinds for record in (await asks.ask(name, kind)).records[:MOST]]
+    found = [address for each in records if (address := address_of(str(getattr(each, "address", "")))) is not None]
+    inner = ", ".join(str(each.address) for each in own.hidden)
+    guessed = tuple(
+        SendingAddress(address=each, origin=f"guessed from the name in HELO: {inner} here is private", guessed=True)
+        for each in found
+        if not is_inside(each)
+    )
+    return there._replace(facts=replace(facts, addresses=guessed))
 
 
 def asked(options: Options) -> tuple[Postfix | None, Sending]:

@@ -6,6 +6,7 @@ copied. Nothing out of the DNS reaches the terminal with a control character in 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console, RenderableType
@@ -35,6 +36,8 @@ LABELS: Final = 8
 """Columns of the words before details."""
 MANY: Final = 5
 """So many senders are shown; JSON has more."""
+FEW: Final = 3
+"""From so many on what is not applicable is told in one line."""
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
@@ -49,15 +52,15 @@ def console_on(file: TextIO, *, color: bool | None) -> Console:
     return console
 
 
-def show(report: Report, console: Console, *, tree: bool = False) -> None:
-    """Print the page, without blanks at the ends of its lines."""
+def show(report: Report, console: Console, *, tree: bool = False, whole: bool = False) -> None:
+    """Print the page, without blanks at the ends of its lines; ``whole``: with why each optional thing is not there."""
     with console.capture() as page:
-        write(report, console, tree=tree)
+        write(report, console, tree=tree, whole=whole)
     console.file.write("".join(f"{line.rstrip()}\n" for line in page.get().split("\n")[:-1]))
     console.file.flush()
 
 
-def write(report: Report, console: Console, *, tree: bool) -> None:
+def write(report: Report, console: Console, *, tree: bool, whole: bool) -> None:
     """All parts of the page, one below the other."""
     page = Page(console)
     page.verdict(report)
@@ -66,10 +69,17 @@ def write(report: Report, console: Console, *, tree: bool) -> None:
         page.title("Do this first" if first.verdict in NEED_DOING else "Not known")
         page.finding(first)
     page.title("All checks")
+    aside = [each for each in report.every if each.verdict == NOT_APPLICABLE]
+    brief = not whole and len(aside) >= FEW
     for each in report.every:
+        if brief and each in aside:
+            continue
         page.row(each)
         if each is not first:
             page.details(each)
+    if brief:
+        named = ", ".join(dict.fromkeys(each.check.replace("_", "-") for each in aside))
+        page.row(replace(aside[0], check="others", text=f"{named}: optional, or not for this host; --verbose says why"))
     if tree and report.tree:
         page.title("The SPF records, and the questions they take")
         for line in report.tree:

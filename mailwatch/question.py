@@ -27,7 +27,8 @@ class Answer:
     ``records`` are of that kind, found at ``canonical``, where ``aliases`` (CNAME, in order) lead. ``ttl`` is in
     seconds: for how long this may be remembered, None when nobody said. ``authentic``: the resolver has validated it;
     None when a resolver says so of nothing. ``signed``: signatures came with it, the first of which ends at
-    ``signed_until`` (seconds). ``bogus``: there is an answer, and its DNSSEC is wrong: the outcome is UNKNOWN then.
+    ``signed_until`` (seconds), and began at ``signed_since``. ``bogus``: there is an answer, and its DNSSEC is wrong:
+    the outcome is UNKNOWN then, and ``records`` and signatures are those that nobody may believe.
     ``trouble`` says why nobody could tell, with the zone or server that does not answer.
     """
 
@@ -41,6 +42,7 @@ class Answer:
     authentic: bool | None = None
     signed: bool = False
     signed_until: float | None = None
+    signed_since: float | None = None
     bogus: bool = False
     server: str = ""
     trouble: str | None = None
@@ -57,6 +59,8 @@ class Page:
     trouble: str | None = None
     untrusted: bool = False
     """There is a server, and its certificate is not good for this name."""
+    oversized: bool = False
+    """There is a page, and it is too large to be taken."""
 
 
 class Asks(Protocol):

@@ -16,13 +16,15 @@ import click
 
 from mailwatch.checks.dns import DNS
 from mailwatch.checks.dns.names import name_of
-from mailwatch.commands.dns_facts import Given, domain_of, known, quoted
+from mailwatch.commands.dns_facts import Given, domain_of, from_outside, known, quoted
 from mailwatch.commands.dns_report import Report, as_object, printable
 from mailwatch.commands.dns_source import at_the_source
+from mailwatch.commands.dns_spf import SPF, Spf, spf_of
 from mailwatch.commands.failure import UNKNOWN, Failure
 from mailwatch.commands.routes import addresses
 from mailwatch.config import ConfigError, load, suggestion
 from mailwatch.examination import examine
+from mailwatch.facts.resolving import name_servers
 from mailwatch.facts.sending import address_of
 from mailwatch.finding import EXIT
 from mailwatch.finding import UNKNOWN as UNKNOWN_VERDICT
@@ -101,7 +103,7 @@ def check_dns(  # noqa: PLR0913 - click hands over each option
             given = Given(ips, helo, mail_from, relay, direct, selectors)
             asked = Asked(domain, given, options_of(config), resolver, checks_named(only), deadline)
             report = looked_up(asked)
-            told(report, as_json=as_json, color=color, tree=verbose or asked.only == {"spf"})
+            told(report, as_json=as_json, color=color, tree=verbose or asked.only == {SPF}, whole=verbose)
     except Failure as failure:
         if as_json:
             click.echo(json.dumps(refused(domain, failure)))
@@ -155,20 +157,21 @@ def checks_named(only: str | None) -> frozenset[str]:
     """The checks of --only; all where it is not there. Raises Failure for one that there is not."""
     if only is None:
         return frozenset()
+    there = ", ".join(DNS).replace("_", "-")
     named = [each.strip().lower().replace("-", "_") for each in only.split(",") if each.strip()]
     for each in named:
         if each not in DNS:
-            near = suggestion(each, DNS)
-            raise Failure(f"--only {quoted(each)}: no such check{near}. There are {', '.join(DNS)}", UNKNOWN)
+            near = suggestion(each, DNS).replace("_", "-")
+            raise Failure(f"--only {quoted(each)}: no such check{near}. There are {there}", UNKNOWN)
     if not named:
-        raise Failure(f"--only: no check is named. There are {', '.join(DNS)}", UNKNOWN)
+        raise Failure(f"--only: no check is named. There are {there}", UNKNOWN)
     return frozenset(named)
 
 
-def servers_of(text: str | None) -> tuple[tuple[str, int], ...] | None:
-    """Address and port of --resolver; None for those of this host. Raises Failure."""
+def servers_of(text: str | None) -> tuple[tuple[str, int], ...]:
+    """Address and port of --resolver; this host's own without it. Raises Failure."""
     if text is None or text == AUTHORITATIVE:
-        return None
+        return name_servers()
     host, port = text, DNS_PORT
     if address_of(text) is None:  # 2001:db8::53 has colons, and no port
         host, _, number = text.rpartition(":")
@@ -194,11 +197,11 @@ def looked_up(asked: Asked) -> Report:
 
 
 async def examined(
-    asked: Asked, there: Known, servers: tuple[tuple[str, int], ...] | None, done: Callable[[str], None]
+    asked: Asked, there: Known, servers: tuple[tuple[str, int], ...], done: Callable[[str], None]
 ) -> Report:
     """Ask, by the deadline."""
-    chosen: dict[str, Any] = {} if servers is None else {"servers": servers}
-    async with Resolver(**chosen, deadline=asked.deadline) as resolver:
+    async with Resolver(servers, asked.deadline) as resolver:
+        there = await from_outside(resolver, there)
         asks: Asks = resolver
         if asked.resolver == AUTHORITATIVE:
             source = await at_the_source(resolver, there.facts.domain)
@@ -206,7 +209,8 @@ async def examined(
                 raise Failure(f"the name servers of {asked.domain} are not known: leave --resolver out", UNKNOWN)
             asks = source
         findings = await examine(asks, there.facts, only=asked.only, done=done)
-    return Report(facts=there.facts, findings=findings, hints=there.hints)
+        spf = Spf() if asked.only and SPF not in asked.only else await spf_of(asks, there.facts)
+    return Report(facts=there.facts, findings=findings, spf=spf.evaluated, tree=spf.tree, hints=there.hints)
 
 
 @contextmanager
@@ -232,11 +236,11 @@ def waiting(only: frozenset[str]) -> Iterator[Callable[[str], None]]:
         yield done
 
 
-def told(report: Report, *, as_json: bool, color: bool | None, tree: bool) -> None:
+def told(report: Report, *, as_json: bool, color: bool | None, tree: bool, whole: bool) -> None:
     """Print the report."""
     if as_json:
         click.echo(json.dumps(as_object(report)))
         return
     from mailwatch.commands.dns_page import console_on, show  # noqa: PLC0415 - machines need no rich
 
-    show(report, console_on(sys.stdout, color=color), tree=tree)
+    show(report, console_on(sys.stdout, color=color), tree=tree, whole=whole)

@@ -7,6 +7,7 @@ unless a relay is given, too.
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -16,7 +17,7 @@ from mailwatch.commands.failure import UNKNOWN, Failure
 from mailwatch.commands.routes import hosts, maps
 from mailwatch.discovery import PostconfFails, Postfix, answer, ask_postconf, postfix_program
 from mailwatch.facts.senders import Seen, senders
-from mailwatch.facts.sending import Sending, sending
+from mailwatch.facts.sending import Sending, address_of, is_inside, sending
 from mailwatch.facts.signing import is_near, selectors
 
 if TYPE_CHECKING:
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
     from dns.name import Name
 
     from mailwatch.options import Options
+    from mailwatch.question import Asks
 
 LONGEST: Final = 320
 """Characters of an option: an address has no more (RFC 5321 section 4.5.3.1)."""
-SUBDOMAINS: Final = 3
+MOST: Final = 4
+"""So many addresses of a name are taken for those that mail leaves from."""
 
 
 class Given(NamedTuple):
@@ -43,10 +46,16 @@ class Given(NamedTuple):
 
 
 class Known(NamedTuple):
-    """The facts, and what would be told better if the person said more."""
+    """The facts, and what they are from."""
 
     facts: Facts
-    hints: tuple[str, ...] = ()
+    own: Sending
+    given: Given
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """What the person could say, and what it would tell."""
+        return tuple(hints(self.facts, self.own, self.given))
 
 
 def domain_of(text: str) -> Name:
@@ -86,7 +95,35 @@ def known(domain: Name, given: Given, options: Options, now: float) -> Known:
         ),
         selectors=signed or tuple(selectors(text)),
     )
-    return Known(facts, tuple(hints(facts, own, given)))
+    return Known(facts, own, given)
+
+
+async def from_outside(asks: Asks, there: Known) -> Known:
+    """The same with a guess from where mail is seen to come, where all addresses of this host are private.
+
+    A server behind NAT has, if it is set up well, the outer address under the name that it says in HELO.
+    """
+    facts, own = there.facts, there.own
+    if facts.addresses or facts.relay is not None or facts.helo is None or not own.hidden:
+        return there
+    try:
+        name = name_of(facts.helo.text)
+    except ValueError:
+        return there
+    kinds = [
+        kind for kind, version in (("A", 4), ("AAAA", 6)) if version in {each.address.version for each in own.hidden}
+    ]
+    for kind in kinds:
+        asks.soon(name, kind)
+    records = [record for kind in kinds for record in (await asks.ask(name, kind)).records[:MOST]]
+    found = [address for each in records if (address := address_of(str(getattr(each, "address", "")))) is not None]
+    inner = ", ".join(str(each.address) for each in own.hidden)
+    guessed = tuple(
+        SendingAddress(address=each, origin=f"guessed from the name in HELO: {inner} here is private", guessed=True)
+        for each in found
+        if not is_inside(each)
+    )
+    return there._replace(facts=replace(facts, addresses=guessed))
 
 
 def asked(options: Options) -> tuple[Postfix | None, Sending]:

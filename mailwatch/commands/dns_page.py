@@ -6,6 +6,7 @@ copied. Nothing out of the DNS reaches the terminal with a control character in 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console, RenderableType
@@ -35,6 +36,8 @@ LABELS: Final = 8
 """Columns of the words before details."""
 MANY: Final = 5
 """So many senders are shown; JSON has more."""
+FEW: Final = 3
+"""From so many on what is not applicable is told in one line."""
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
@@ -49,8 +52,16 @@ def console_on(file: TextIO, *, color: bool | None) -> Console:
     return console
 
 
-def show(report: Report, console: Console, *, tree: bool = False) -> None:
-    """Print the page."""
+def show(report: Report, console: Console, *, tree: bool = False, whole: bool = False) -> None:
+    """Print the page, without blanks at the ends of its lines; ``whole``: with why each optional thing is not there."""
+    with console.capture() as page:
+        write(report, console, tree=tree, whole=whole)
+    console.file.write("".join(f"{line.rstrip()}\n" for line in page.get().split("\n")[:-1]))
+    console.file.flush()
+
+
+def write(report: Report, console: Console, *, tree: bool, whole: bool) -> None:
+    """All parts of the page, one below the other."""
     page = Page(console)
     page.verdict(report)
     first = report.first
@@ -58,18 +69,26 @@ def show(report: Report, console: Console, *, tree: bool = False) -> None:
         page.title("Do this first" if first.verdict in NEED_DOING else "Not known")
         page.finding(first)
     page.title("All checks")
+    aside = [each for each in report.every if each.verdict == NOT_APPLICABLE]
+    brief = not whole and len(aside) >= FEW
     for each in report.every:
+        if brief and each in aside:
+            continue
         page.row(each)
         if each is not first:
             page.details(each)
+    if brief:
+        named = ", ".join(dict.fromkeys(each.check.replace("_", "-") for each in aside))
+        page.row(replace(aside[0], check="others", text=f"{named}: optional, or not for this host; --verbose says why"))
     if tree and report.tree:
         page.title("The SPF records, and the questions they take")
         for line in report.tree:
             console.print(Text(printable(line)), soft_wrap=True)
     page.title("Taken as given")
     page.rows((name, text) for name, text in facts_in_words(report.facts))
-    for hint in report.hints:
+    if report.hints:
         console.print()
+    for hint in report.hints:
         console.print(Text(printable(hint)))
 
 
@@ -87,11 +106,8 @@ class Page:
         self._console.print(Text(text, style=WORDS[report.verdict][2]))
         if report.spf is not None and report.facts.addresses:
             address = report.facts.addresses[0].address
-            self._console.print(
-                Text(
-                    printable(f"SPF says {report.spf.result} of mail from {address}. {report.spf.explanation}".strip())
-                )
-            )
+            why = f" ({report.spf.explanation})" if report.spf.explanation else ""
+            self._console.print(Text(printable(f"SPF for mail from {address}: {report.spf.result}{why}")))
 
     def title(self, text: str) -> None:
         """The heading of a part."""
@@ -178,9 +194,9 @@ def facts_in_words(facts: Facts) -> Iterator[tuple[str, str]]:
         yield "HELO", _stated(facts.helo)
     if facts.mail_from is not None:
         yield "MAIL FROM", _stated(facts.mail_from) if facts.mail_from.text else f"<> ({facts.mail_from.origin})"
-    for number, each in enumerate(facts.senders[:MANY]):
+    for number, sender in enumerate(facts.senders[:MANY]):
         more = f", and {len(facts.senders) - MANY} more" if number == MANY - 1 and len(facts.senders) > MANY else ""
-        yield "" if number else "senders", f"{_stated(each)}{more}"
+        yield "" if number else "senders", f"{_stated(sender)}{more}"
     for number, key in enumerate(facts.selectors):
         yield "" if number else "selectors", f"{key.selector}._domainkey.{key.domain} ({key.origin})"
 

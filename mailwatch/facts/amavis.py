@@ -16,7 +16,7 @@ FILES: Final = ("etc/amavisd.conf", "etc/amavisd/amavisd.conf")
 FOLDER: Final = "etc/amavis/conf.d"
 MOST: Final = 64
 WORD: Final = r"\s{0,20},\s{0,20}['\"]([^'\"\s]{1,255})['\"]"
-# dkim_key('example.com', 's1', '/var/lib/dkim/example.com.pem');
+# as in: dkim_key('example.com', 's1', '/var/lib/dkim/example.com.pem')
 KEY: Final = re.compile(rf"(?m)^\s{{0,20}}dkim_key\(\s{{0,20}}['\"]([^'\"\s]{{1,255}})['\"]{WORD}{WORD}")
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,13 +17,19 @@ LINES: Final = 4096
 """So many lines of one are looked at."""
 
 
+def opened(path: Path) -> BinaryIO:
+    """A plain file. Raises OSError and ValueError; a FIFO nobody writes to and a device are none."""
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is not a plain file")
+    return file
+
+
 def text_of(path: Path, largest: int = LARGEST) -> str | None:
     """The text of a file, its beginning where it is larger; None where it is no plain file, or may not be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
+        with opened(path) as file:
             return file.read(largest).decode("utf-8", "replace")
     except (OSError, ValueError):  # ValueError: a NUL in a path out of a file
         return None

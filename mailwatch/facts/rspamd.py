@@ -84,20 +84,20 @@ def read(text: str) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     inside: list[Any] = [settings]
     words: list[str] = []
-    for token in TOKEN.findall(COMMENT.sub("", _without_blocks(text))):
-        if token in ("{", "["):
+    for piece in TOKEN.findall(COMMENT.sub("", _without_blocks(text))):
+        if piece in ("{", "["):
             if len(inside) >= DEEPEST:
                 return settings
-            inside.append(_put(inside[-1], words, {} if token == "{" else []))
+            inside.append(_put(inside[-1], words, {} if piece == "{" else []))
             words = []
-        elif token in ("}", "]", ";", ",") or (token == "\n" and (len(words) > 1 or isinstance(inside[-1], list))):
+        elif piece in ("}", "]", ";", ",") or (piece == "\n" and (len(words) > 1 or isinstance(inside[-1], list))):
             if words:
                 _put(inside[-1], words[:-1], words[-1])
             words = []
-            if token in ("}", "]") and len(inside) > 1:
+            if piece in ("}", "]") and len(inside) > 1:
                 inside.pop()
-        elif token not in ("=", "\n"):
-            words.append(token[1:-1] if token[0] in "\"'" else token.rstrip(":"))
+        elif piece not in ("=", "\n"):
+            words.append(piece[1:-1] if piece[0] in "\"'" else piece.rstrip(":"))
     if len(words) > 1:
         _put(inside[-1], words[:-1], words[-1])
     return settings

@@ -1,6 +1,6 @@
 """With which DKIM selectors this host signs, and by which keys: as OpenDKIM, rspamd and amavis are configured.
 
-A key that may be read is read for its public half only, by openssl(1), which is told where it lies; the private
+A key that may be read is read for its public half only, by openssl(1), which is handed the open file; the private
 half never comes into this process. One that may not be read leaves a selector without key.
 """
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailwatch.checks.dns.facts import Selector
 from mailwatch.facts import amavis, opendkim, rspamd
+from mailwatch.facts.plain import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,13 +62,13 @@ def public_half(path: Path) -> Key:
     if program is None:
         return Key(trouble="openssl is missing")
     try:
-        with path.open("rb"):
-            pass
-        done = subprocess.run(  # noqa: S603 - fixed words, no shell
-            # without -passin it would ask whoever sits at the terminal for the passphrase
-            [program, "pkey", "-in", str(path), "-passin", "pass:", "-pubout", "-outform", "DER"],
-            capture_output=True, stdin=subprocess.DEVNULL, timeout=DEADLINE, check=False, start_new_session=True,
-        )  # fmt: skip
+        with opened(path) as file:
+            done = subprocess.run(  # noqa: S603 - fixed words, no shell
+                # without -passin it would ask whoever sits at the terminal for the passphrase
+                [program, "pkey", "-passin", "pass:", "-pubout", "-outform", "DER"],
+                stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=DEADLINE, check=False,
+                start_new_session=True,
+            )  # fmt: skip
     except subprocess.TimeoutExpired:
         return Key(trouble=f"openssl did not answer within {DEADLINE:.0f} s")
     except (OSError, ValueError) as error:

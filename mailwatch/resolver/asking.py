@@ -89,37 +89,51 @@ class Asking:
 
     async def _heard(self, name: Name, kind: str) -> Step:
         """What one question brings, by the end of the run."""
+        troubles: dict[str, None] = {}
+        if self._run.left() <= 0:
+            return unknown(name, NO_TIME)
         try:
             async with asyncio.timeout_at(self._run.ends):
-                return await self._asked(name, kind)
+                return await self._asked(name, kind, troubles)
         except TimeoutError:
-            return unknown(name, NO_TIME)
+            return unknown(name, "; ".join([*troubles, NO_TIME]))
         except Exception as error:  # a bug, or bytes that nobody has thought of: all other questions must go on
             log.exception("a bug in asking for %s of %s", kind, said(name))
             return unknown(name, f"a bug in mailwatch ({type(error).__name__})")
 
-    async def _asked(self, name: Name, kind: str) -> Step:
+    async def _asked(self, name: Name, kind: str, troubles: dict[str, None]) -> Step:
         rdtype = dns.rdatatype.from_text(kind)
         servers = await self._find(name, kind)
         if isinstance(servers, str):
             return unknown(name, servers)
         validates = servers.validates()
-        heard = await servers.hear(name, rdtype)
+        heard = await servers.hear(name, rdtype, troubles)
+        if heard.bogus is not None:
+            unchecked = read(heard.bogus, name, rdtype, servers.zone)
+            return replace(
+                unchecked,
+                outcome=UNKNOWN,
+                goes_on=False,
+                authentic=None,
+                trouble=heard.trouble,
+                bogus=True,
+                server=heard.server,
+            )
         if heard.message is None:
-            return replace(unknown(name, heard.trouble), bogus=heard.bogus, server=heard.server)
-        step = replace(read(heard.message, name, rdtype), server=heard.server)
+            return replace(unknown(name, heard.trouble), server=heard.server)
+        step = replace(read(heard.message, name, rdtype, servers.zone), server=heard.server)
         if step.outcome == UNKNOWN:
             return replace(step, trouble=f"{heard.server} {step.trouble}")
-        if step.authentic is None and validates is not None and await validates:
-            return replace(step, authentic=False)
-        return step
+        if validates is None:
+            return replace(step, authentic=None)  # not for such a server to say
+        return replace(step, authentic=False) if step.authentic is None and await validates else step
 
 
 def combined(name: Name, kind: str, steps: Sequence[Step]) -> Answer:
     """The answer at the end of a chain of steps."""
     last = steps[-1]
     checked = {step.authentic for step in steps}
-    ends = [step.signed_until for step in steps if step.signed_until is not None]
+    until, since = _first_end(steps)
     return Answer(
         name=name,
         kind=kind,
@@ -130,22 +144,35 @@ def combined(name: Name, kind: str, steps: Sequence[Step]) -> Answer:
         ttl=min((step.ttl for step in steps if step.ttl is not None), default=None),
         authentic=False if False in checked else None if None in checked else True,
         signed=last.signed,
-        signed_until=min(ends, default=None),
+        signed_until=until,
+        signed_since=since,
         server=last.server,
     )
 
 
 def none(name: Name, kind: str, trouble: str, steps: Sequence[Step] = ()) -> Answer:
-    """Nobody could tell."""
+    """Nobody could tell. What is bogus is given along."""
+    bogus = [step for step in steps if step.bogus]
+    until, since = _first_end(bogus)
     return Answer(
         name=name,
         kind=kind,
         outcome=UNKNOWN,
         aliases=tuple(alias for step in steps for alias in step.aliases),
-        bogus=any(step.bogus for step in steps),
+        bogus=bool(bogus),
+        records=bogus[-1].records if bogus else (),
+        signed=any(step.signed for step in bogus),
+        signed_until=until,
+        signed_since=since,
         server=steps[-1].server if steps else "",
         trouble=f"no answer about {kind} of {said(name)}: {trouble}",
     )
+
+
+def _first_end(steps: Sequence[Step]) -> tuple[float | None, float | None]:
+    """When the first of the signatures ends, and when that one began."""
+    lives = [(step.signed_until, step.signed_since or 0.0) for step in steps if step.signed_until is not None]
+    return min(lives, default=(None, None))
 
 
 def unknown(name: Name, trouble: str) -> Step:

@@ -41,6 +41,7 @@ class Step:
     ttl: int | None = None
     signed: bool = False
     signed_until: float | None = None
+    signed_since: float | None = None
     authentic: bool | None = None
     zone: Name | None = None
     goes_on: bool = False
@@ -49,21 +50,31 @@ class Step:
     server: str = ""
 
 
-def read(message: Message, name: Name, rdtype: RdataType) -> Step:
-    """What is answered about a name; the records in a fixed order, for a server gives them in any."""
+def read(message: Message, name: Name, rdtype: RdataType, zone: Name | None = None) -> Step:
+    """What is answered about a name; the records in a fixed order, for a server gives them in any.
+
+    ``zone``: whoever answered speaks for it alone; of an alias that leads elsewhere, another must be asked.
+    """
     chain = _chain(message, name, rdtype)
+    leaves = next((at for at, each in enumerate(chain) if zone and not each[0].target.is_subdomain(zone)), None)
+    if leaves is not None:
+        chain = chain[: leaves + 1]
     aliases, canonical = tuple(rrset[0].target for rrset in chain), name
     if aliases:
         canonical = aliases[-1]
     signatures = _signatures(message.answer, (name, *aliases), (dns.rdatatype.CNAME, rdtype))
+    until, since = min(signatures, default=(None, None))
     step = Step(
         outcome=NXDOMAIN,
         canonical=canonical,
         aliases=aliases,
         ttl=_least(rrset.ttl for rrset in chain),
-        signed_until=min(signatures, default=None),
+        signed_until=until,
+        signed_since=since,
         authentic=True if message.flags & dns.flags.AD else None,
     )
+    if leaves is not None:
+        return replace(step, outcome=NO_DATA, goes_on=True)
     if message.rcode() == dns.rcode.NXDOMAIN:
         return _negative(step, message)
     found = [each for each in message.answer if each.name == canonical and each.rdtype == rdtype and _is_in(each)]
@@ -105,13 +116,16 @@ def _without_records(step: Step, message: Message) -> Step:
 def _negative(step: Step, message: Message) -> Step:
     """With what the SOA says of how long a thing stays away (RFC 2308 section 5)."""
     signatures = _signatures(message.authority, None, DENIALS)
+    earlier = [] if step.signed_until is None else [(step.signed_until, step.signed_since or 0.0)]
+    until, since = min((*signatures, *earlier), default=(None, None))
     soa = _soa(step, message)
     return replace(
         step,
         ttl=_least([step.ttl, *([soa.ttl, soa[0].minimum] if soa else [])]),
         zone=soa.name if soa else None,
         signed=bool(signatures),
-        signed_until=min((*signatures, *([] if step.signed_until is None else [step.signed_until])), default=None),
+        signed_until=until,
+        signed_since=since,
     )
 
 
@@ -126,10 +140,12 @@ def _soa(step: Step, message: Message) -> RRset | None:
     )
 
 
-def _signatures(section: Iterable[RRset], names: Iterable[Name] | None, kinds: Iterable[RdataType]) -> list[float]:
-    """When each signature ends that is over one of these kinds, at one of these names."""
+def _signatures(
+    section: Iterable[RRset], names: Iterable[Name] | None, kinds: Iterable[RdataType]
+) -> list[tuple[float, float]]:
+    """When each signature ends, and began, that is over one of these kinds, at one of these names."""
     return [
-        float(rdata.expiration)
+        (float(rdata.expiration), float(rdata.inception))
         for each in section
         if each.rdtype == dns.rdatatype.RRSIG and each.covers in kinds and (names is None or each.name in names)
         for rdata in each

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     Server = tuple[str, int]
 
+NO_REPLY: Final = "did not answer"
+"""What is said of a server that does not."""
 LARGEST_DATAGRAM: Final = 4096
 """Three times what is asked for; more is not looked at."""
 
@@ -85,7 +87,7 @@ async def _exactly(line: socket.socket, length: int) -> bytes:
 
 def _why(server: Server, error: OSError, *, strange: bool) -> str:
     if isinstance(error, TimeoutError) or error.errno is None:
-        return f"{server[0]} sent what is no answer" if strange else f"{server[0]} did not answer"
+        return f"{server[0]} sent what is no answer" if strange else f"{server[0]} {NO_REPLY}"
     if error.errno == errno.ECONNREFUSED:
         return f"no name server is listening at {server[0]}"
     return f"{server[0]} cannot be reached: {os.strerror(error.errno)}"

@@ -42,12 +42,12 @@ class Authority:
         """Its certificate."""
         return self.folder / "ca.pem"
 
-    def sign(self, name: str, serial: int = 1, san: str = "IP:127.0.0.1") -> tuple[Path, Path]:
-        """A certificate and its key, as NAME.pem and NAME.key."""
+    def sign(self, name: str, serial: int = 1, san: str = "IP:127.0.0.1", days: int = 2) -> tuple[Path, Path]:
+        """A certificate and its key, as NAME.pem and NAME.key; one that has expired by ``days=-1``."""
         cert, key = self.folder / f"{name}.pem", make_key(self.folder / f"{name}.key")
         request, extensions = self.folder / "request.pem", self.folder / "extensions"
         extensions.write_text(f"subjectAltName={san}\n")
         openssl("req", "-new", "-key", key, "-subj", f"/CN={name}", "-out", request)
-        openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.folder / "ca.key", "-days", "2",
+        openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.folder / "ca.key", "-days", str(days),
                 "-set_serial", str(serial), "-extfile", extensions, "-out", cert)  # fmt: skip
         return cert, key

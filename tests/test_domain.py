@@ -128,6 +128,10 @@ STORIES: dict[str, tuple[Steps, list[tuple[str, ...]]]] = {
         ("well", "bad", "bad", *["warning and unknown"] * 3),
         [("first", *PAGE)],
     ),
+    "nor while what was expected is all that is seen beside it": (
+        ("warning", "warning", "bad", "bad", *["warning and unknown"] * 3),
+        [("first", *STOOD), ("first", *PAGE)],
+    ),
     "what was there at the first look is told once and pages nobody": (("bad",) * 60, [("first", *STOOD)]),
     "what was there and is over": (("bad", "bad", "well", "well"), [("first", *STOOD), ("resolved", *STOOD)]),
     "what was there at one look only": (("bad", "well", "well"), []),
@@ -162,6 +166,13 @@ def test_an_error_is_told_again_and_a_warning_and_what_was_there_are_not() -> No
     assert reminders("well", *["bad"] * 10) > 5
     assert reminders("well", *["warning"] * 50) == 0
     assert reminders(*["bad"] * 50) == 0
+
+
+def test_what_it_was_is_still_told_when_it_is_over() -> None:
+    first, *_, last = told(looks("well", "bad", "bad", "well", "well"))
+    assert last.kind == "resolved"
+    assert last.alert.evidence == first.alert.evidence
+    assert last.alert.evidence["was"] == "v=spf1 mx -all"
 
 
 def test_a_letter_says_what_was_what_is_and_what_to_do() -> None:

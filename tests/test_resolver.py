@@ -222,7 +222,8 @@ def test_the_deadline_holds_for_two_hundred_questions_nobody_answers() -> None:
     assert {each.outcome for each in answers} == {UNKNOWN}
     troubles = [each.trouble or "" for each in answers]
     assert all(each.endswith("no time was left") for each in troubles)
-    assert sum("127.0.0.1 did not answer; no time was left" in each for each in troubles) == 64
+    sent = sum("127.0.0.1 did not answer; no time was left" in each for each in troubles)
+    assert 0 < sent <= 64  # all others were never sent
 
 
 def test_nothing_is_asked_after_the_deadline_or_the_end() -> None:

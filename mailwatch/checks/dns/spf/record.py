@@ -45,9 +45,9 @@ def visible(text: str) -> str:
     return "".join(
         each
         if " " <= each <= "~"
-        else each.encode("ascii", "backslashreplace").decode()
-        if each > "~"
         else f"\\x{ord(each):02x}"
+        if each < "\x80"
+        else each.encode("ascii", "backslashreplace").decode()
         for each in text
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from dns.rdtypes.ANY.NS import NS
 from dns.rdtypes.ANY.SOA import SOA
 
-from mailwatch.checks.dns.addresses import Address, Host, host_of, soon_host
+from mailwatch.checks.dns.addresses import Address, Host, host_of, reason, soon_host
 from mailwatch.checks.dns.names import parent
 from mailwatch.question import ANSWER, UNKNOWN, Answer
 
@@ -38,6 +38,12 @@ class Server:
     def answers(self) -> bool:
         """Whether it has the zone."""
         return self.soa.outcome == ANSWER
+
+    @property
+    def is_lame(self) -> bool:
+        """Whether it said that it does not have the zone, or cannot read it; silence may be the network's."""
+        said = ("answered", "refers to other name servers")
+        return not self.answers and (self.soa.outcome != UNKNOWN or any(each in reason(self.soa) for each in said))
 
     @property
     def serial(self) -> int | None:

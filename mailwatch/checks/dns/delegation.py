@@ -59,12 +59,21 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
     found += [*_local(domain, servers, local), *_wildcards(domain, covering)]
     troubles = [host.trouble for host in hosts if host.trouble and not host.addresses]
     troubles += [reason(each) for each in (*local, *covering) if each.outcome == NOBODY_KNOWS]
-    if not any(each.answers for each in servers) and not troubles and not found:
-        troubles = [reason(each.soa) for each in servers] or ["none of its name servers has an address"]
+    troubles += _silent(servers)
     found += [_unknown(domain, troubles)] if troubles else []
     if any(each.verdict not in (OK, NOT_APPLICABLE) for each in found):
         return found
     return [_ok(zone, servers), *found]
+
+
+def _silent(servers: list[Server]) -> list[str]:
+    """Why nobody could tell what some of the servers have; where none answers, it may be this host that is cut off."""
+    answering = [each for each in servers if each.answers]
+    if not answering:
+        return [reason(each.soa) for each in servers]
+    silent = [each.soa for each in servers if not each.answers and not each.is_lame]
+    said = [answer for each in answering for answer in (each.mx, each.txt) if answer.outcome == NOBODY_KNOWS]
+    return [reason(each) for each in (*silent, *said)]
 
 
 def _finding(code: str, verdict: str, text: str, where: str = "", fix: str = "", reference: str = SECTION) -> Finding:
@@ -135,7 +144,7 @@ def _of_servers(zone: Name, domain: Name, servers: list[Server]) -> list[Finding
     answering = [each for each in servers if each.answers]
     if not answering:
         return []
-    found = [_lame(zone, each) for each in servers if not each.answers]
+    found = [_lame(zone, each) for each in servers if each.is_lame]
     for kind in KINDS:
         differing = _differing(answering, kind)
         if differing is not None:

@@ -52,6 +52,8 @@ async def zone_of(asks: Asks, domain: Name) -> Name | Answer:
         above.append(up)
     for name in above:
         asks.soon(name, "SOA")
+    for name in above[:2]:  # it is one of these two, mostly
+        asks.soon(name, "NS")
     for name in above:
         answer = await asks.ask(name, "SOA")
         if answer.outcome == UNKNOWN:

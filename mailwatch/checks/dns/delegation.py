@@ -6,7 +6,10 @@ host's resolver remembers, a change has not arrived everywhere.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from dns.name import Name
 
 from mailwatch.checks.dns.addresses import Host, reason
 from mailwatch.checks.dns.apex import Server, hosts_of, servers_of, zone_of
@@ -18,8 +21,6 @@ from mailwatch.question import UNKNOWN as NOBODY_KNOWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from dns.name import Name
 
     from mailwatch.checks.dns.facts import Facts
     from mailwatch.question import Asks
@@ -118,11 +119,15 @@ def _of_hosts(zone: Name, hosts: list[Host], delegated: Answer) -> list[Finding]
             )
             fix = f"Name {shown(host.aliases[-1])} in the NS records itself."
             found.append(_finding("delegation-server-alias", WARNING, text, where, fix, "RFC 2181 section 10.3"))
-    if not found and (len(hosts) == 1 or len(places) == 1):
+    in_one_place = len(places) == 1 and not any(host.trouble for host in hosts)
+    if not found and (len(hosts) == 1 or in_one_place):
         text = f"{shown(zone)} has one name server, {shown(hosts[0].name)}: while it does not answer, mail is deferred."
-        fix = f"Have a second one, in another network. The change is seen after {delegated.ttl or 0} seconds."
+        if len(hosts) > 1:
+            text = f"The {len(hosts)} name servers of {shown(zone)} are one, at {min(map(str, places))}: "
+            text += "while it does not answer, mail is deferred."
+        fix = "Have a second one, in another network."
         found.append(_finding("delegation-one-server", WARNING, text, where, fix, "RFC 2182 section 5"))
-    return found
+    return [replace(each, record=_lines(delegated), ttl=delegated.ttl) for each in found]
 
 
 def _of_servers(zone: Name, domain: Name, servers: list[Server]) -> list[Finding]:
@@ -238,5 +243,5 @@ def _wildcards(domain: Name, covering: list[Answer]) -> list[Finding]:
             text += ": mail to any of them is taken, which may be meant."
             fix = ""
         finding = _finding(code, verdict, text, f"*.{shown(domain)} {each.kind}", fix, WILDCARDS)
-        found.append(finding)
+        found.append(replace(finding, record=_lines(replace(each, name=Name([b"*", *domain.labels]))), ttl=each.ttl))
     return found

@@ -40,14 +40,14 @@ def looks_generic(name: Name, address: Address) -> bool:
 
 
 def _holds(text: str, address: Address) -> bool:
-    """Whether all of an IPv4 address, or the half of an IPv6 address that tells hosts apart, stands in the text."""
+    """Whether the address stands in the text, as providers write it: forwards or backwards, with or without zeros."""
     if isinstance(address, IPv4Address):
         return _holds_octets(text, address)
     nibbles = address.exploded.replace(":", "")
     plain = re.sub(r"[^0-9a-f]", "", text)
     groups = [part.zfill(4) for part in re.findall(r"[0-9a-f]{1,4}", text) if part.isalnum()]
-    wanted = address.exploded.split(":")
-    return nibbles in plain or nibbles[::-1] in plain or _stands_in(wanted, groups)
+    written = [address.exploded.split(":"), [each.zfill(4) for each in str(address).split(":") if each]]
+    return nibbles in plain or nibbles[::-1] in plain or any(_stands_in(each, groups) for each in written)
 
 
 def _holds_octets(text: str, address: IPv4Address) -> bool:

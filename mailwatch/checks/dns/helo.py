@@ -78,10 +78,13 @@ def _as_text(helo: Stated, facts: Facts) -> Finding | None:
         said = f"This host says {seen} in HELO: an underscore is not allowed there, and receivers refuse it."
         return _finding("helo-underscore", ERROR, said, fix=FIX, reference=GREETING, facts=facts)
     try:
-        name_of(text)
+        name = name_of(text)
     except ValueError as error:
         said = f"This host says no valid name in HELO, and receivers refuse it: {error}."
         return _finding("helo-syntax", ERROR, said, fix=FIX, reference=GREETING, facts=facts)
+    if is_local(name):
+        said = f"This host says {seen} in HELO, a name of its own network: receivers that look it up refuse the mail."
+        return _finding("helo-local", ERROR, said, fix=FIX, facts=facts)
     return None
 
 
@@ -110,7 +113,7 @@ def _unresolved(host: Host, facts: Facts) -> Finding:
     lines = [
         f"{written(host.name)} 3600 IN {kind_of(each.address)} {each.address}"
         for each in facts.addresses
-        if is_public(each.address) and not is_local(host.name)
+        if is_public(each.address)
     ]
     there = "is not in the DNS" if not host.exists else "has no address in the DNS"
     return Finding(
@@ -119,7 +122,7 @@ def _unresolved(host: Host, facts: Facts) -> Finding:
         verdict=ERROR,
         text=f"{shown(host.name)}, the name in HELO, {there}: receivers that look it up refuse the mail.",
         where=f"{shown(host.name)} A, AAAA",
-        fix=FIX if is_local(host.name) else "Publish its address, or say a name in HELO that has one.",
+        fix="Publish its address, or say a name in HELO that has one.",
         publish="\n".join(lines) or None,
         reference=SECTION,
     )

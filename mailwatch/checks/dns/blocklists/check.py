@@ -13,7 +13,7 @@ from dns.name import Name
 
 from mailwatch.checks.dns.addresses import asking_for_ip, is_public, reverse, told
 from mailwatch.checks.dns.blocklists.lists import ADDRESS_LISTS, DOMAIN_LISTS, INFORMATION, Blocklist
-from mailwatch.checks.dns.blocklists.reading import Reading, meanings, read, tested
+from mailwatch.checks.dns.blocklists.reading import Reading, doubted, meanings, read
 from mailwatch.checks.dns.names import below, shown, stated_name
 from mailwatch.checks.dns.txt import shortened, texts
 from mailwatch.finding import ERROR, NOT_APPLICABLE, OK, UNKNOWN, WARNING, Finding
@@ -50,14 +50,14 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
         if any(_is_for(each, one) for one in subjects)
     ]
     for blocklist, about in asked:
-        _soon(asks, blocklist, blocklist.listed)
-        _soon(asks, blocklist, blocklist.free)
+        for labels in (blocklist.listed, blocklist.free, facts.nonce):
+            _soon(asks, blocklist, labels)
         for one in about:
             _soon(asks, blocklist, one.labels)
     found: list[Finding] = []
     troubles: list[tuple[Blocklist, str]] = []
     for blocklist, about in asked:
-        trouble = await _tested(asks, blocklist)
+        trouble = await _doubted(asks, facts, blocklist)
         if trouble is None:
             bad, trouble = await _on(asks, blocklist, about)
             found += bad
@@ -114,10 +114,11 @@ async def _reading(asks: Asks, blocklist: Blocklist, labels: str | tuple[bytes, 
     return Reading() if name is None else read(blocklist, await asks.ask(name, "A"))
 
 
-async def _tested(asks: Asks, blocklist: Blocklist) -> str | None:
+async def _doubted(asks: Asks, facts: Facts, blocklist: Blocklist) -> str | None:
     """Why the list cannot be believed; None when it can."""
-    listed = await _reading(asks, blocklist, blocklist.listed)
-    return tested(listed, await _reading(asks, blocklist, blocklist.free))
+    labels = (blocklist.listed, blocklist.free, facts.nonce)
+    listed, free, made_up = [await _reading(asks, blocklist, each) for each in labels]
+    return doubted(listed, free, made_up)
 
 
 async def _on(asks: Asks, blocklist: Blocklist, about: list[Subject]) -> tuple[list[Finding], str | None]:
@@ -187,7 +188,7 @@ def _not_asked(troubles: list[tuple[Blocklist, str]]) -> list[Finding]:
         return []
     reasons: dict[str, list[str]] = {}
     for each, trouble in troubles:
-        because = f"{trouble}, unless it is registered there" if each.registered else trouble
+        because = f"it answers only resolvers that are registered with it: {trouble}" if each.registered else trouble
         reasons.setdefault(because, []).append(each.name)
     listed = "; ".join(f"{', '.join(names)} ({because})" for because, names in reasons.items())
     counts = any(each.weight == ERROR and not each.registered for each, _ in troubles)
@@ -197,7 +198,7 @@ def _not_asked(troubles: list[tuple[Blocklist, str]]) -> list[Finding]:
             code="blocklists-unknown" if counts else "blocklists-few-not-asked",
             verdict=UNKNOWN if counts else NOT_APPLICABLE,
             text=f"Blocklists that could not be asked: {listed}."
-            + ("" if counts else " None of them decides over much mail."),
+            + ("" if counts else " The lists that most receivers ask did answer."),
             fix="Ask through a resolver of your own, such as unbound on this host: lists refuse those that many share, "
             "such as 8.8.8.8 and 1.1.1.1.",
             reference="RFC 5782 section 5",
@@ -220,5 +221,5 @@ def _no_address(facts: Facts) -> list[Finding]:
 def _ok(subjects: list[Subject], number: int, others: list[Finding]) -> Finding:
     listed = ", ".join(each.text for each in subjects)
     but = " that count" if any(each.code == "blocklists-network-listed" for each in others) else ""
-    text = f"On none of the {number} blocklists{but} that could be asked: {listed}."
+    text = f"{number} blocklists were asked, and none{but} has {listed}."
     return Finding(check=NAME, code="blocklists-ok", verdict=OK, text=text, reference=SECTION)

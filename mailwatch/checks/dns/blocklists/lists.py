@@ -53,7 +53,7 @@ class Blocklist:
 
 SPAMHAUS: Final = "https://check.spamhaus.org/"
 PBL: Final = Meaning(
-    text="policy (PBL): its network says that no mail leaves from there directly", weight=ERROR, policy=True
+    text="by policy (PBL), for its network says that no mail leaves from there directly", weight=ERROR, policy=True
 )
 CSS: Final = Meaning(text="spam or poor sending practice was seen (CSS)")
 ADDRESS_LISTS: Final = (
@@ -120,7 +120,7 @@ ADDRESS_LISTS: Final = (
         name="Mailspike",
         zone="bl.mailspike.net",
         weight=WARNING,
-        removal="https://mailspike.org/iplookup.html",
+        removal="https://mailspike.org/",
         meanings={
             "127.0.0.2": Meaning(text="takes part in a wave of spam"),
             "127.0.0.10": Meaning(text="the worst reputation"),
@@ -133,7 +133,6 @@ ADDRESS_LISTS: Final = (
         zone="all.spamrats.com",
         weight=WARNING,
         removal="https://www.spamrats.com/removal.php",
-        ipv6=True,
         meanings={
             "127.0.0.36": Meaning(text="its name looks like that of a dynamic address (Dyna)"),
             "127.0.0.37": Meaning(text="it has no name (NoPtr)"),
@@ -158,15 +157,13 @@ ADDRESS_LISTS: Final = (
         },
     ),
     Blocklist(
-        name="s5h", zone="all.s5h.net", weight=WARNING, removal="https://www.usenix.org.uk/content/rbl.html", ipv6=True
+        name="s5h", zone="all.s5h.net", weight=WARNING, removal="https://www.usenix.org.uk/content/rblremove", ipv6=True
     ),
     Blocklist(name="0spam", zone="bl.0spam.org", weight=WARNING, removal="https://0spam.org/"),
     Blocklist(
         name="blocklist.de", zone="bl.blocklist.de", weight=WARNING, removal="https://www.blocklist.de/en/delist.html"
     ),
-    Blocklist(
-        name="NordSpam", zone="bl.nordspam.com", weight=WARNING, removal="https://www.nordspam.com/delist/", ipv6=True
-    ),
+    Blocklist(name="NordSpam", zone="bl.nordspam.com", weight=WARNING, removal="https://www.nordspam.com/", ipv6=True),
     Blocklist(
         name="SpamEatingMonkey",
         zone="bl.spameatingmonkey.net",
@@ -189,7 +186,7 @@ DOMAIN_LISTS: Final = (
         removal=SPAMHAUS,
         of_domains=True,
         listed="dbltest.com",
-        free="example.com",
+        free="invalid",
         refusals=frozenset({"127.0.1.255", "127.0.0.1"}),
         meanings={
             "127.0.1.2": Meaning(text="a domain of low reputation, or of spam"),
@@ -210,7 +207,7 @@ DOMAIN_LISTS: Final = (
         removal="https://surbl.org/surbl-analysis",
         of_domains=True,
         listed="surbl-org-permanent-test-point.com",
-        free="example.com",
+        free="invalid",
         bits=True,
         meanings={
             "8": Meaning(text="phishing (PH)"),
@@ -226,7 +223,7 @@ DOMAIN_LISTS: Final = (
         removal="https://admin.uribl.com/",
         of_domains=True,
         listed="test.uribl.com",
-        free="example.com",
+        free="invalid",
         bits=True,
         refusals=frozenset({"127.0.0.1", "127.0.0.255"}),
         meanings={

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CODES: Final = ip_network("127.0.0.0/8")
 REFUSED: Final = ip_network("127.255.255.0/24")
-RESOLVER: Final = "it refuses the resolver of this host (a public one, or one that asks too much)"
+RESOLVER: Final = "it refuses the resolver of this host: a public one, or one that asks too much"
 REFUSALS: Final = {
     "127.255.255.252": "it knows no such zone",
     "127.255.255.254": "it refuses public resolvers, and this host asks through one",
@@ -52,14 +52,18 @@ def read(blocklist: Blocklist, answer: Answer) -> Reading:
     return Reading(codes=tuple(sorted(map(str, addresses[:MOST]))))
 
 
-def tested(listed: Reading, free: Reading) -> str | None:
-    """Why the list cannot be believed, by its two test entries (RFC 5782 section 5); None when it can."""
-    trouble = listed.trouble or free.trouble
+def doubted(listed: Reading, free: Reading, made_up: Reading) -> str | None:
+    """Why the list cannot be believed, by its two test entries (RFC 5782 section 5); None when it can.
+
+    ``made_up``: what it says of a name that nobody has listed. A wildcard does not cover the entry that must be free,
+    for that has a neighbour in the zone (RFC 4592 section 2.2.2).
+    """
+    trouble = listed.trouble or free.trouble or made_up.trouble
     if trouble:
         return trouble
     if not listed.codes:
         return "its test entry, which is always listed, is not: it has ended, or hides from this resolver"
-    if free.codes:
+    if free.codes or made_up.codes:
         return "it lists everything: it has ended"
     return None
 

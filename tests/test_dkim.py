@@ -182,3 +182,10 @@ def test_no_bytes_raise_and_no_control_character_reaches_a_person(
         for text in (each.text, each.where, each.fix, each.record or "", each.publish or ""):
             assert set(text) <= VISIBLE
         assert not guess or each.verdict != "error"
+
+
+@given(RAW)
+def test_a_record_put_right_has_nothing_wrong_left(raw: bytes) -> None:
+    corrected = key_record(f"v=DKIM1; p={GOOD}; {raw.decode('latin-1')}").corrected
+    if corrected is not None:
+        assert all(each.verdict == "not-applicable" for each in key_record(corrected).problems)

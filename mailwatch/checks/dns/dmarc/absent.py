@@ -41,7 +41,7 @@ def meant(text: str) -> str | None:
     if at < 0 or text[:at].lower().strip(AROUND + "v=:-_."):
         return None
     rest = text[at + len("dmarc") :].lstrip(" .").removeprefix("1").lstrip(AROUND + ";,.:")
-    rest = rest.rstrip(AROUND)
+    rest = rest.rstrip(AROUND + ";")
     if ";" not in rest:
         rest = ASSIGNMENT.sub("; ", rest)
     guess = f"v=DMARC1; {rest}" if rest else "v=DMARC1; p=none"

@@ -28,6 +28,8 @@ VALUES: Final = {
     "adkim": ("r", "s"),
     "aspf": ("r", "s"),
 }
+ROUNDS: Final = 4
+"""So often a record is put right: what stood wrong may have hidden something else."""
 FAILURES: Final = frozenset({"0", "1", "d", "s"})
 REMOVED: Final = {"pct": "100", "rf": "afrf", "ri": "86400"}
 """Tags that RFC 9989 has removed (appendix C.5.2), with the value that was the default."""
@@ -58,29 +60,35 @@ def record_of(text: str) -> Record | None:
         name, value = tag.name.lower(), tag.value.lower()
         if name not in values and _is_valid(name, value):
             values[name] = value
-    addresses = {name: _addresses(tags, name) for name in ADDRESSES}
-    problems = (
-        *_problems(tags),
-        *_address_problems("rua", addresses["rua"]),
-        *_address_problems("ruf", addresses["ruf"]),
-    )
+    problems = _all_problems(tags)
     return Record(
         text=text,
         values=values,
         present=frozenset(tag.name.lower() for tag in tags.tags),
-        rua=addresses["rua"],
-        ruf=addresses["ruf"],
-        problems=tuple(sorted(problems, key=lambda each: each.column)),
+        rua=_addresses(tags, "rua"),
+        ruf=_addresses(tags, "ruf"),
+        problems=problems,
         corrected=_corrected(text, problems),
     )
 
 
+def _all_problems(tags: TagList) -> tuple[Problem, ...]:
+    found = [*_problems(tags)]
+    for name in ADDRESSES:
+        found += _address_problems(name, _addresses(tags, name))
+    return tuple(sorted(found, key=lambda each: each.column))
+
+
 def _corrected(text: str, problems: tuple[Problem, ...]) -> str | None:
-    if any(each.instead is None for each in problems):
-        return None
-    changes = {(each.column, each.piece): each.instead for each in problems if each.instead is not None}
-    right = replaced(text, changes)
-    return right if right.isascii() and right.isprintable() else None
+    """The text put right until nothing is wrong with it; None when that cannot be told, or it cannot be typed."""
+    for _ in range(ROUNDS):
+        if not problems:
+            return text if text.isascii() and text.isprintable() else None
+        if any(each.instead is None for each in problems):
+            return None
+        text = replaced(text, {(each.column, each.piece): each.instead or "" for each in problems})
+        problems = _all_problems(tag_list(text))
+    return None
 
 
 def _is_valid(name: str, value: str) -> bool:
@@ -104,7 +112,7 @@ def _problems(tags: TagList) -> Iterator[Problem]:
         if tag in again or name == "v":
             yield _syntax(tag, f"{tag.name}= stands twice, and which one counts is up to each receiver", "")
         elif name not in KNOWN:
-            yield _unknown(tag)
+            yield _unknown(tag, tags)
         elif name in REMOVED:
             yield _removed(tag)
         elif not _is_valid(name, tag.value.lower()):
@@ -163,8 +171,8 @@ def _syntax(tag: Tag, text: str, instead: str | None) -> Problem:
     )
 
 
-def _unknown(tag: Tag) -> Problem:
-    near = nearest(tag.name, KNOWN)
+def _unknown(tag: Tag, tags: TagList) -> Problem:
+    near = nearest(tag.name, [each for each in KNOWN if tags.first(each) is None])
     meant = f"; {near} is probably meant" if near else ""
     return Problem(
         code="dmarc-unknown-tag",

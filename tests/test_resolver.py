@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 import time
 from typing import TYPE_CHECKING, Any
 
+import dns.message
 import dns.name
+import dns.rdatatype
 import pytest
 
 from mailwatch.question import ANSWER, NO_DATA, NXDOMAIN, UNKNOWN, Answer
 from mailwatch.resolver import Resolver
+from mailwatch.resolver.message import Manner, accepted, failure, question
+from mailwatch.resolver.reading import read
 from tests.parts.nameserver import NameServer
 
 if TYPE_CHECKING:
@@ -36,6 +41,7 @@ dangling.example.com. 600 IN CNAME gone.example.com.
 empty.example.com. 600 IN CNAME between.example.com.
 a.between.example.com. 300 IN TXT "below"
 to-failing.example.com. 300 IN CNAME servfail.example.com.
+to-silent.example.com. 300 IN CNAME silent.example.com.
 one.example.com. 300 IN CNAME two.example.com.
 two.example.com. 300 IN CNAME one.example.com.
 self.example.com. 300 IN CNAME self.example.com.
@@ -45,7 +51,7 @@ nottl.example.com. 0 IN TXT "x"
     + "".join(f"c{n}.example.com. 300 IN CNAME c{n + 1}.example.com.\n" for n in range(12))
     + 'c12.example.com. 300 IN TXT "end"\n'
 )
-FAULTS = ["servfail", "refused", "silent", "truncated", "truncated-udp", "garbage", "wrong-id", "wrong-question", "slow:0.2", "formerr-edns", "loop", "lame", "bogus", "oversized", "spoofed", "transient", "ede:7:expired", "ede:22:nobody"]  # fmt: skip
+FAULTS = ["servfail", "refused", "silent", "truncated", "truncated-udp", "garbage", "wrong-id", "wrong-question", "slow:0.2", "formerr-edns", "loop", "lame", "bogus", "oversized", "spoofed", "transient", "referral", "helpless", "ede:7:expired", "ede:22:nobody"]  # fmt: skip
 
 
 def place(fault: str) -> str:
@@ -129,6 +135,9 @@ TROUBLES = {
     "bogus": "127.0.0.1 answered SERVFAIL: DNSSEC of example.com is broken",
     "ede-7-expired": "127.0.0.1 answered SERVFAIL (signature expired: expired)",
     "ede-22-nobody": "127.0.0.1 answered SERVFAIL (no reachable authority: nobody)",
+    "helpless": "127.0.0.1 does not ask other servers for us",
+    "referral": "127.0.0.1 refers to other name servers",
+    "to-silent": "127.0.0.1 answered SERVFAIL",
     "to-failing": "127.0.0.1 answered SERVFAIL",
     "one": "an alias leads back to one.example.com",
     "self": "an alias leads back to self.example.com",
@@ -187,8 +196,8 @@ def test_a_question_is_asked_once_however_often_it_is_put() -> None:
 
 
 def test_questions_are_under_way_together_but_not_too_many() -> None:
-    with NameServer(ZONE, delay=0.2) as one:
-        answers = ask([one.address], *(f"n{number}.example.com A" for number in range(150)))
+    with NameServer(ZONE, delay=0.3) as one:
+        answers = ask([one.address], *(f"n{number}.example.com A" for number in range(150)), deadline=8)
     assert {each.outcome for each in answers} == {NXDOMAIN}
     assert one.most_at_once == 64
 
@@ -285,6 +294,52 @@ def test_a_name_server_is_asked_directly_without_recursion() -> None:
         answer, same = asyncio.run(run())
     assert (answer.outcome, answer.authentic, same) == (ANSWER, None, True)
     assert [each.recursion for each in one.questions] == [False]
+
+
+def test_who_only_asks_others_is_no_name_server_of_the_zone() -> None:
+    async def run() -> Answer:
+        async with Resolver([one.address], 2.0, authoritative_port=one.address[1]) as asks:
+            assert (await asks.ask(name("example.com"), "TXT")).outcome == ANSWER
+            return await asks.directly("127.0.0.1").ask(name("example.com"), "TXT")
+
+    with NameServer(ZONE, faults={"*": "hearsay"}) as one:
+        answer = asyncio.run(run())
+    assert (
+        answer.trouble == "no answer about TXT of example.com: 127.0.0.1 is no name server of this zone: it asks others"
+    )
+
+
+def test_the_last_try_by_tcp_is_with_one_that_has_not_failed() -> None:
+    with NameServer(ZONE, faults={"*": "refused"}) as first, NameServer(ZONE, faults={"*": "silent"}) as second:
+        ask([first.address, second.address], "example.com TXT", dnssec=False, deadline=0.8)
+    assert [each.how for each in first.questions] == ["udp"]
+    assert [each.how for each in second.questions] == ["udp", "tcp"]
+
+
+def test_bytes_of_any_kind_are_an_answer_or_none() -> None:
+    """Messages with bytes of theirs turned: whatever passes is read, and nothing raises."""
+    asked = question(name("alias.example.com"), dns.rdatatype.TXT, Manner(recurse=True))
+    right = NameServer(ZONE)._right(dns.message.from_wire(asked.to_wire())).to_wire()
+    chosen = random.Random(4242)
+    outcomes = set()
+    for _ in range(3000):
+        wire = bytearray(right[: chosen.choice([len(right)] * 3 + [chosen.randrange(3, len(right))])])
+        for _ in range(chosen.randrange(1, 4)):
+            wire[chosen.randrange(2, len(wire))] = chosen.randrange(256)
+        message = accepted(bytes(wire), asked)
+        if message is not None:
+            failure(message)
+            outcomes.add(read(message, name("alias.example.com"), dns.rdatatype.TXT).outcome)
+    assert {ANSWER, NO_DATA, NXDOMAIN} <= outcomes
+
+
+def test_where_an_answer_ends_in_an_alias_its_target_is_asked_about() -> None:
+    with NameServer(ZONE, faults={"second.example.com": "partial", "alias.example.com": "partial"}) as one:
+        found, gone = ask([one.address], "second.example.com TXT", "dangling.example.com TXT")
+    assert (len(found.records), found.ttl) == (2, 60)
+    assert [str(each) for each in found.aliases] == ["alias.example.com.", "example.com."]
+    assert gone.outcome == NXDOMAIN
+    assert {("alias.example.com", "TXT"), ("example.com", "TXT")} < set(one.asked)
 
 
 ELSEWHERE = """

@@ -75,6 +75,8 @@ class Servers:
             except NoReply as error:
                 self._late.add(server)
                 troubles[str(error)] = None
+                if tcp:
+                    break
                 continue
             self._late.discard(server)
             trouble = self._trouble(server, message)
@@ -82,6 +84,8 @@ class Servers:
                 return Heard(message=message, server=server[0])
             failed[server] = message
             troubles[trouble] = None
+            if tcp:
+                break
         for server, message in failed.items():
             if self._may_be_bogus(message):
                 return await self._without_checking(server, name, rdtype, troubles)
@@ -125,12 +129,12 @@ class Servers:
         return sorted(self.addresses[:MOST_SERVERS], key=self._late.__contains__)
 
     def _tries(self) -> Iterator[tuple[Server, bool]]:
-        """Whom to ask, and whether by TCP."""
+        """Whom to ask, and whether by TCP; the first by TCP is the last of all."""
         order = self._order()
         yield from ((each, False) for each in order)
         if len(order) == 1:
             yield order[0], False
-        yield from ((each, True) for each in order[:1])
+        yield from ((each, True) for each in order)
 
     async def _reply(self, server: Server, asked: Message, troubles: Troubles, *, tcp: bool) -> Message:
         """The answer of one server; without EDNS, where it does not know that."""
@@ -164,6 +168,8 @@ class Servers:
             return f"{server[0]} answered {failure(message)}"
         if self.manner.recurse and not message.answer and not message.flags & (dns.flags.RA | dns.flags.AA):
             return f"{server[0]} does not ask other servers for us"
+        if not self.manner.recurse and message.flags & (dns.flags.RA | dns.flags.AA) == dns.flags.RA:
+            return f"{server[0]} is no name server of this zone: it asks others"
         return ""
 
 

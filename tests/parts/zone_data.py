@@ -100,16 +100,13 @@ def records(text: str) -> Iterator[tuple[dns.name.Name, int, Rdata]]:
         following = tokens.get()
         tokens.unget(following)
         if following.value == r"\#":  # bytes as they are, also those that break the rules (RFC 3597 section 5)
-            yield name, ttl, raw(word, tokens)
+            tokens.get()
+            length, octets = tokens.get_int(), bytes.fromhex(tokens.concatenate_remaining_identifiers())
+            assert len(octets) == length
+            rdtype = dns.rdatatype.from_text(word)
+            yield name, ttl, dns.rdata.GenericRdata(dns.rdataclass.IN, rdtype, octets)
             continue
         yield name, ttl, dns.rdata.from_text("IN", word, tokens, dns.name.root, relativize=False)
-
-
-def raw(kind: str, tokens: dns.tokenizer.Tokenizer) -> Rdata:
-    """A record by its bytes: ``\\# 3 030101``."""
-    length, octets = tokens.get() and tokens.get_int(), bytes.fromhex(tokens.concatenate_remaining_identifiers())
-    assert len(octets) == length
-    return dns.rdata.GenericRdata(dns.rdataclass.IN, dns.rdatatype.from_text(kind), octets)
 
 
 def lines(zone: Mapping[tuple[str, str], list[str]]) -> str:

@@ -84,6 +84,7 @@ class Alert:
     acknowledged_by: str | None = None
     flaps: int = 0
     for_seconds: int | None = None
+    once: bool = False
     count: int | None = None
     oldest: float | None = None
     evidence: Mapping[str, str] = field(default_factory=dict)
@@ -227,6 +228,7 @@ def _begun(firing: Firing, now: float, before: Alert | None, options: Options) -
         flaps=flaps,
         last_ended_at=None if before is None else before.ended_at,
         for_seconds=firing.for_seconds,
+        once=firing.once,
     )
 
 
@@ -248,6 +250,7 @@ def _seen(alert: Alert, firing: Firing, now: float) -> Alert:
         # what was worst is what it is told to have been
         evidence=dict(firing.evidence) if after >= before else alert.evidence,
         for_seconds=firing.for_seconds,
+        once=firing.once,
     )
 
 
@@ -301,6 +304,8 @@ def _tell(alert: Alert, was_muted: str | None, now: float, options: Options) -> 
         return _notify(alert, now, "reminder", UNDELIVERED)
     if alert.acknowledged_by is not None:
         return _hold(alert, ACKNOWLEDGED)
+    if alert.once:
+        return _hold(alert, ALREADY_TOLD)
     every = options.alerts.page_reminder_seconds if alert.severity == "page" else options.alerts.reminder_seconds
     if now - (alert.notified_at or alert.began_at) >= every:
         return _notify(alert, now, "reminder", REMINDER_DUE)

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, get_args, get_origin, get_type_hin
 
 from mailwatch.channels import kinds
 from mailwatch.options import DEFAULT_CONFIG, ChannelOptions, Options, Secret, parse_address
+from mailwatch.options.dns import CHECKS, mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from mailwatch.options import CronOptions
+    from mailwatch.options import CronOptions, DnsOptions
 
 LARGEST: Final = 1 << 20
 WORDS: Final[dict[type, str]] = {
@@ -143,10 +144,11 @@ def read(text: str, path: Path | None) -> tuple[Options, list[str]]:
         raise ConfigError(path, [f"not valid TOML: {error}"]) from error
     reader = _Reader([])
     options: Options = reader.table(Options, values)
-    CHECKS: tuple[Callable[[Options], str | None], ...] = (_listen, _one_log, _thresholds)  # noqa: N806
-    reader.mistakes += [mistake for mistake in (check(options) for check in CHECKS) if mistake]
+    of_all: tuple[Callable[[Options], str | None], ...] = (_listen, _one_log, _thresholds)
+    reader.mistakes += [mistake for mistake in (check(options) for check in of_all) if mistake]
     reader.mistakes += [f"deadman.{mistake}" for mistake in kinds.of_deadman(options.deadman)]
     reader.mistakes += [f"cron.{mistake}" for mistake in _cron(options.cron)]
+    reader.mistakes += [f"dns.{mistake}" for mistake in _dns(options.dns)]
     return replace(options, channel=_right_channels(options, reader.mistakes)), reader.mistakes
 
 
@@ -184,6 +186,17 @@ def _cron(cron: CronOptions) -> Iterator[str]:
         yield "pushgateway: there is pushgateway_file, too: leave one of them out"
     elif cron.pushgateway is not None:
         yield from kinds.of_url("pushgateway", cron.pushgateway)
+
+
+def _dns(dns: DnsOptions) -> Iterator[str]:
+    if None in (*dns.domains, *dns.only, *dns.skip, *dns.ip, *dns.selectors):
+        return  # one of them is no text, and that is told already
+    yield from mistakes(dns)
+    for key in ("only", "skip"):
+        for at, name in enumerate(getattr(dns, key)):
+            if name not in CHECKS:
+                near = suggestion(name, CHECKS)
+                yield f"{key}[{at}]: expected the name of a check{near}, found {name!r}. They are {', '.join(CHECKS)}"
 
 
 def _thresholds(options: Options) -> str | None:

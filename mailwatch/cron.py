@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from mailwatch import textfile
 from mailwatch.agent import TROUBLE_AFTER, Agent
 from mailwatch.channels.deliver import ping
+from mailwatch.domain import DNS
 from mailwatch.heart import Heart
 from mailwatch.hourly import Hourly
 from mailwatch.metrics import Snap, page
@@ -50,7 +51,8 @@ READS_FOR: Final = 1800.0
 """Seconds for reading: what is left then is for the next run."""
 AGAIN: Final = 0.5
 """Seconds until a log is looked at again that is away: rotation takes it away for a moment."""
-LEFT_OUT: Final = "log-moving"
+LEFT_OUT: Final = frozenset({"log-moving", DNS})
+"""What these cannot tell is told by a rule, in its time, or already."""
 
 log = logging.getLogger(__name__)
 
@@ -226,7 +228,7 @@ class Run:
 def blind(latest: Latest) -> str | None:
     """Why nobody could tell; None where somebody could."""
     result = latest.result
-    if is_known(result) or (not isinstance(result, QueueSample) and result.name == LEFT_OUT):
+    if is_known(result) or (not isinstance(result, QueueSample) and result.name in LEFT_OUT):
         return None
     name = f"the queue of {result.instance}" if isinstance(result, QueueSample) else f"{result.name} {result.instance}"
     return f"cannot see {name.strip()}: {result.trouble or 'it is not known why'}"

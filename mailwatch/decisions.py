@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from mailwatch.advance import Terms, advance
 from mailwatch.alert import PENDING
 from mailwatch.cause import LOCAL, RECIPIENT, RELAY, blanked
+from mailwatch.domain import DomainLook, folded
 from mailwatch.sample import QueueSample
 from mailwatch.streak import REMOTE_AGENTS, Streaks, joined
 from mailwatch.view import History, Site, Sums
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mailwatch.alert import Alert, AlertKey, Notice
+    from mailwatch.domain import Domain
     from mailwatch.options import Options
     from mailwatch.sample import Probe
     from mailwatch.streak import Subject
@@ -50,6 +52,7 @@ class Remembered:
     samples: Sequence[QueueSample] = ()
     streaks: Streaks = field(default_factory=dict)
     examples: Mapping[Subject, str] = field(default_factory=dict)
+    domains: Mapping[str, Domain] = field(default_factory=dict)
     until: float | None = None
     last_event_at: float | None = None
 
@@ -67,6 +70,8 @@ class Decided:
     streaks: Streaks
     examples: Mapping[Subject, str]
     samples: Sequence[QueueSample]
+    domains: Mapping[str, Domain] | None
+    """Those that are examined; None where what is committed of them is still true."""
     until: float | None
     pressing: bool
 
@@ -99,13 +104,19 @@ class Decisions:
         self._probes: dict[tuple[str, str], Probe] = {}
         self._streaks: Streaks = dict(remembered.streaks)
         self._examples: dict[Subject, str] = dict(remembered.examples)
+        self.domains: dict[str, Domain] = {
+            name: remembered.domains[name].without(options.dns.checks)
+            for name in options.dns.names
+            if name in remembered.domains
+        }
+        self._domains_changed = self.domains != remembered.domains
         self._until = remembered.until
         self._last_event_at = remembered.last_event_at
         self._last_queued_at = 0.0
         self._looked_at = 0.0
         self._caught_up = False
         self._unwritten: deque[QueueSample] = deque(maxlen=SAMPLES)
-        self._pressing = False
+        self._pressing = self._domains_changed
         self._before: tuple[Delta, Streaks, float | None] | None = None
 
     @property
@@ -121,11 +132,28 @@ class Decisions:
                 self._unwritten.append(result)
                 self._looked_at = 0.0
                 continue
+            if isinstance(result, DomainLook):
+                self._learn(result)
             before = self._probes.get((result.name, result.instance))
             self._probes[result.name, result.instance] = result
             # what is as it was is no reason to look at all the rules, every two seconds
             if before is None or (before.success, before.trouble) != (result.success, result.trouble):
                 self._looked_at = 0.0
+
+    def _learn(self, look: DomainLook) -> None:
+        """Take in what DNS says of a domain."""
+        if look.instance in self._options.dns.names:
+            looks = self._options.rules.dns_changed.min_count
+            self.domains[look.instance] = folded(self.domains.get(look.instance), look, looks)
+            self._domains_changed = self._pressing = True
+            self._looked_at = 0.0
+
+    def go_on_from(self, alerts: Mapping[AlertKey, Alert], domains: Mapping[str, Domain]) -> None:
+        """Take over what was decided, and known, and is in no state."""
+        self.alerts.update(alerts)
+        self.domains.update({name: each for name, each in domains.items() if name in self._options.dns.names})
+        self._domains_changed = True
+        self.owe()
 
     def decide(
         self,
@@ -174,6 +202,7 @@ class Decisions:
     def begun_anew(self, gap: Delta) -> None:
         """The state is begun anew: all that was decided is to be committed again, and ``gap`` is what that cost."""
         self._written = dict.fromkeys(self._written)
+        self._domains_changed = True
         self._count(gap)
         self._before = None  # what was read before is not read again
         self.owe()
@@ -196,7 +225,7 @@ class Decisions:
     def settled(self, now: float) -> None:
         """What was decided is committed."""
         self._before = None
-        self._pressing = False
+        self._pressing = self._domains_changed = False
         self._unwritten.clear()
         self._written = dict(self.alerts)
         seen = min(now, self._until or self._last_event_at or now)
@@ -259,6 +288,7 @@ class Decisions:
             last_event_at=self._last_event_at,
             outbox_oldest_at=outbox_oldest_at,
             examples=self._examples,
+            domains=self.domains,
         )
 
     def _decided(self, notices: Sequence[Notice]) -> Decided:
@@ -269,6 +299,7 @@ class Decisions:
             streaks=self._streaks,
             examples=self._examples,
             samples=tuple(self._unwritten),
+            domains=dict(self.domains) if self._domains_changed else None,
             until=self._until,
             pressing=self._pressing,
         )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mailwatch.alert import Alert, AlertKey, Notice
     from mailwatch.causes import Entry
     from mailwatch.decisions import Decided
+    from mailwatch.domain import Domain
     from mailwatch.heart import Heart
     from mailwatch.letters import Kept, Row
     from mailwatch.options import Options
@@ -52,6 +53,7 @@ class Owed(NamedTuple):
     alerts: dict[AlertKey, Alert]
     rows: list[Row]
     rations: dict[str, Ration]
+    domains: dict[str, Domain]
 
 
 class Duty:
@@ -87,7 +89,13 @@ class Duty:
             return None
         if not (self._provisional or self._rows or self._outbox.kept() or decisions.standing().pressing):
             return None
-        return Owed(self._options.state_dir, dict(decisions.alerts), list(self._rows), dict(self._rations))
+        return Owed(
+            self._options.state_dir,
+            dict(decisions.alerts),
+            list(self._rows),
+            dict(self._rations),
+            dict(decisions.domains),
+        )
 
     def go_on_from(self, owed: Owed, now: float) -> None:
         """Take over what the duty of an earlier configuration could not commit."""
@@ -96,8 +104,7 @@ class Duty:
         self._rows = [row if row.channel in names else row._replace(channel=names[0]) for row in owed.rows if names]
         if owed.state_dir == self._options.state_dir:
             decisions = self._begun(now)
-            decisions.alerts.update(owed.alerts)
-            decisions.owe()
+            decisions.go_on_from(owed.alerts, owed.domains)
             self._rations = {name: ration for name, ration in owed.rations.items() if name in names}
 
     def begin(self, store: Store, now: float) -> None:
@@ -110,8 +117,7 @@ class Duty:
             self._rations = {**ledger.read_rations(connection), **self._rations}
         self._decisions = self._made(remembered, now)
         if before is not None:  # decided while nothing could be read
-            self._decisions.alerts.update(before.alerts)
-            self._decisions.owe()
+            self._decisions.go_on_from(before.alerts, before.domains)
         self._provisional = False
         self._outbox.wake()  # what an earlier process left could not be read until now, maybe
 

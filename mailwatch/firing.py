@@ -19,7 +19,8 @@ ANY: Final = "*"
 
 OWN_CAUSES: Final = (
     "log-silent", "log-gap", "log-unreadable", "state-unwritable", "outbox-old", "probe-failing", "postfix-unknown",
-    "mail-deferred", "mail-bounced", "queue-growing", "queue-old", "no-delivery",
+    "mail-deferred", "mail-bounced", "queue-growing", "queue-old", "no-delivery", "dns-worse",
+    "dns-found", "dns-unknown",
 )  # fmt: skip
 """What alerts are about besides the causes of failed mail."""
 
@@ -28,7 +29,8 @@ OWN_CAUSES: Final = (
 class Firing:
     """A rule's finding. ``evidence`` is for the text and is never part of what identifies an alert.
 
-    ``for_seconds`` overrules the rule's own; ``since`` is when it began, as far as can be seen.
+    ``for_seconds`` overrules the rule's own; ``since`` is when it began, as far as can be seen. ``once``: it is worth
+    no reminder.
     """
 
     rule: str
@@ -41,6 +43,7 @@ class Firing:
     oldest: float | None = None
     evidence: Mapping[str, str] = field(default_factory=dict)
     for_seconds: int | None = None
+    once: bool = False
 
 
 def unknown(rule: str, at: float, cause: str = ANY, scope: str = ANY) -> list[Firing]:

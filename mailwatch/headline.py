@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from mailwatch.masking import quotable_about
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -93,6 +95,15 @@ def _down(_cause: str, evidence: Mapping[str, str]) -> str:
     return "Postfix is not running" if names in ("postfix", "-") else f"Postfix is not running: {names}"
 
 
+def _dns(cause: str, evidence: Mapping[str, str]) -> str:
+    domain, checks = evidence.get("domain", "a domain"), evidence.get("checks", "")
+    if cause == "dns-worse":
+        said = quotable_about(domain, evidence.get("text", "it is worse than it was"))
+        return f"{domain} {evidence.get('check', 'DNS')}: {said.removesuffix('.')}"
+    word = "the DNS of {} is not as it should be" if cause == "dns-found" else "the DNS of {} cannot be checked"
+    return word.format(domain) + (f": {checks}" if checks else "")
+
+
 OWN: Final[dict[str, str]] = {
     "log-silent": "the mail log is silent while mail moves",
     "log-gap": "lines of the mail log are missing",
@@ -118,6 +129,7 @@ RULES: Final[dict[str, Callable[[str, Mapping[str, str]], str]]] = {
     "bounced_share": _share("bounced"),
     "queue_growing": _growing,
     "postfix_down": _down,
+    "dns_changed": _dns,
 }
 
 

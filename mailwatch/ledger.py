@@ -9,11 +9,14 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import sqlite3
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from mailwatch.alert import Alert
+from mailwatch.database import NAME, reading
 from mailwatch.decisions import LOOKED_BACK, SAMPLES, Remembered
+from mailwatch.domain import domain_in, numbers
 from mailwatch.letters import Row, topic
 from mailwatch.notification import RESOLVED
 from mailwatch.outbox.rows import GIVEN_UP, SENT, count, finish
@@ -23,10 +26,11 @@ from mailwatch.streak import Streak
 from mailwatch.view import WATCHED
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from mailwatch.decisions import Decided
+    from mailwatch.domain import Domain
     from mailwatch.letters import Kept
 
 MINUTE: Final = 60
@@ -59,8 +63,35 @@ def read(connection: sqlite3.Connection, now: float) -> Remembered:
             for cause, scope, failures, first, last in connection.execute("SELECT * FROM streak")
         },
         examples={(cause, scope): text for cause, scope, text in connection.execute("SELECT * FROM example")},
+        domains=read_domains(connection),
         until=until,
         last_event_at=facts.get("last_event_at"),
+    )
+
+
+def read_domains(connection: sqlite3.Connection) -> dict[str, Domain]:
+    """What DNS says of the domains that are examined."""
+    found = [domain_in(content) for content in contents(connection, "domain")]
+    return {domain.name: domain for domain in found if domain is not None}
+
+
+def known_domains(folder: Path) -> dict[str, Domain]:
+    """The same of the state in a folder; none where it cannot be read. From any thread."""
+    try:
+        with reading(folder / NAME) as connection:
+            return read_domains(connection)
+    except (sqlite3.Error, OSError):
+        return {}
+
+
+def write_domains(connection: sqlite3.Connection, domains: Mapping[str, Domain] | None) -> None:
+    """Write what is known of the domains, all of them, where it has changed."""
+    if domains is None:
+        return
+    connection.execute("DELETE FROM domain")
+    connection.executemany(
+        "INSERT INTO domain VALUES (?, ?, ?)",
+        [(name, json.dumps(numbers(each)), json.dumps(asdict(each))) for name, each in domains.items()],
     )
 
 
@@ -107,6 +138,7 @@ def write(
         [(*subject, text) for subject, text in decided.examples.items()],
     )
     write_samples(connection, decided.samples, now)
+    write_domains(connection, decided.domains)
     if decided.until is not None:
         connection.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (UNTIL, decided.until))
     add(connection, rows, now)

@@ -15,7 +15,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailwatch.headline import headline
-from mailwatch.masking import on_one_line, quotable, shortened
+from mailwatch.masking import on_one_line, quotable, quotable_about, shortened
 from mailwatch.notification import Notification
 
 if TYPE_CHECKING:
@@ -86,6 +86,18 @@ OWN: Final[dict[str, Advice]] = {
         "Messages come in, wait, and none has left for a while.",
         "Look at the newest lines and the queue: tail /var/log/mail.log; qshape active deferred; postqueue -f",
     ),
+    "dns-worse": Advice(
+        "What DNS says of a domain has become worse: receivers may refuse or distrust its mail from now on.",
+        "Set it right, if it was not meant so.",
+    ),
+    "dns-found": Advice(
+        "This was there at the first look: that is how it is, and from now on only what becomes worse is told.",
+        "Read all of it, and what to publish instead.",
+    ),
+    "dns-unknown": Advice(
+        "For long no name server has told what receivers ask for: whether the domain is well is not known.",
+        "See whether its name servers and this host's resolver answer, or leave out what nobody answers: [dns] skip.",
+    ),
 }
 
 FACES: Final[dict[tuple[str, str], Advice]] = {
@@ -107,6 +119,10 @@ FACES: Final[dict[tuple[str, str], Advice]] = {
     ),
 }
 """Instead of what is said of the cause, where more is known."""
+CHANGED: Final = (("where", "where"), ("found", "text"), ("was", "was"), ("now", "now"), ("by", "reference"))
+"""Lines about something that has changed, and where in the evidence they stand."""
+RECORD: Final = 400
+"""So much of a record in DNS is shown."""
 HOSTLIKE: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,98}[A-Za-z0-9])?")
 
 
@@ -183,6 +199,7 @@ def rows_of(notice: Notice, paper: Stationery) -> list[Row]:
         rows.append(Row("oldest", f"{stamp(alert.oldest, paper.zone)} ({lasting(notice.at - alert.oldest)} ago)"))
     if (trouble := alert.evidence.get("trouble")) is not None:
         rows.append(Row("found", quotable(trouble, mask=paper.mask)))
+    rows += _changed(alert.evidence, mask=paper.mask)
     example = paper.examples.get(_example_of(alert))
     if example:
         rows.append(Row("example", quotable(example, mask=paper.mask)))
@@ -194,6 +211,19 @@ def rows_of(notice: Notice, paper: Stationery) -> list[Row]:
     if notice.kind == "reminder" and alert.acknowledged_by:
         rows.append(Row("taken by", on_line(alert.acknowledged_by, HOST)))
     return [*rows, Row("told because", notice.reason), Row("key", notice.key)]
+
+
+def _changed(evidence: Mapping[str, str], *, mask: bool) -> list[Row]:
+    """What was and what is of a domain; a line to publish is as it is to be copied."""
+    if "domain" not in evidence:
+        return []
+    rows = [
+        Row(name, quotable_about(evidence["domain"], evidence[key], mask=mask, longest=RECORD))
+        for name, key in CHANGED
+        if evidence.get(key)
+    ]
+    publish = evidence.get("publish")
+    return [*rows, Row("publish", shortened(on_one_line(publish), RECORD))] if publish else rows
 
 
 def _example_of(alert: Alert) -> Subject:
@@ -211,6 +241,8 @@ def _times(notice: Notice, zone: tzinfo) -> list[Row]:
 
 
 def _how_many(alert: Alert) -> str:
+    if alert.rule == "dns_changed":
+        return f"{alert.count} findings"
     unit = "messages" if alert.rule in ("queue_growing", "oldest_too_old", "queue_stuck", "no_delivery") else "times"
     share, attempts = alert.evidence.get("percent"), alert.evidence.get("attempts")
     of = f", {share} % of {attempts} attempts" if share and attempts else ""
@@ -225,7 +257,12 @@ def advice_on(alert: Alert, paper: Stationery) -> Advice:
     entry = paper.catalogue.get(alert.cause)
     if entry is not None:
         return Advice(entry.meaning, pointed(entry.fix, alert.evidence))
-    return OWN.get(alert.cause, Advice("No text knows it.", "Look at the log: tail /var/log/mail.log"))
+    own = OWN.get(alert.cause)
+    if own is not None and "domain" in alert.evidence:
+        domain, step = alert.evidence["domain"], alert.evidence.get("next", "")
+        said = quotable_about(domain, step, mask=paper.mask) if step else own.fix
+        return Advice(own.meaning, f"{said} See all of it: mailwatch check-dns {domain}")
+    return own or Advice("No text knows it.", "Look at the log: tail /var/log/mail.log")
 
 
 def pointed(fix: str, evidence: Mapping[str, str]) -> str:

@@ -80,6 +80,11 @@ def quotable(text: str, *, mask: bool = True, longest: int = LONGEST) -> str:
     return shortened(disarmed(masked(text) if mask else text), longest)
 
 
+def quotable_about(domain: str, text: str, *, mask: bool = True, longest: int = LONGEST) -> str:
+    """The same, of a text about a domain of ours, whose name is no stranger's and stays as it is."""
+    return quotable(text, mask=mask, longest=longest).replace(disarmed(domain), domain)
+
+
 def shortened(text: str, longest: int) -> str:
     """At most so many characters; what was cut off is marked."""
     return text if len(text) <= longest else text[: longest - len(MORE)].rstrip() + MORE

@@ -18,6 +18,7 @@ from mailwatch import __version__
 from mailwatch.alerted import firing, outbox
 from mailwatch.counters import COUNTERS
 from mailwatch.delays import BOUNDS, MICROSECONDS, STAGES
+from mailwatch.examined import domains
 from mailwatch.probed import families, sights
 from mailwatch.store import SUM, Snapshot, read_snapshot
 
@@ -141,6 +142,7 @@ class StateCollector:
             yield from counters(snapshot)
             yield delays(snapshot)
             yield from outbox(snapshot, self._shown.channels)
+            yield from domains(snapshot)
         latest = list(self._shown.probed())
         yield from firing(self._shown.alerts())
         yield from gauges(snapshot, self._pulse, latest)

@@ -73,4 +73,10 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         # how much each channel was told in the last hour; content is JSON
         "CREATE TABLE ration (channel TEXT PRIMARY KEY, content TEXT NOT NULL) WITHOUT ROWID",
     ),
+    (
+        # what DNS says of a domain; numbers is what the page shows of it, content is all of it, both JSON
+        """CREATE TABLE domain (
+            name TEXT PRIMARY KEY, numbers TEXT NOT NULL, content TEXT NOT NULL
+        ) WITHOUT ROWID""",
+    ),
 )

@@ -17,9 +17,9 @@ import contextlib
 import json
 import sqlite3
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mailwatch.database import NAME, StateDamaged, connect, copied, identity, keep_aside, read_only, told_plainly
 from mailwatch.delays import histogram
@@ -61,6 +61,7 @@ class Snapshot:
     last_event_at: float | None
     outbox_pending: int = 0
     outbox_oldest_at: float | None = None
+    domains: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class Store:
@@ -376,10 +377,8 @@ def read_snapshot(folder: Path) -> Snapshot | None:
                 (name, tuple(json.loads(labels))): value
                 for name, labels, value in connection.execute("SELECT name, labels, value FROM counter")
             }
-            delays = {
-                (stage, bucket): value
-                for stage, bucket, value in connection.execute("SELECT stage, bucket, value FROM delay")
-            }
+            delays = {(stage, bound): number for stage, bound, number in connection.execute("SELECT * FROM delay")}
+            domains = {name: json.loads(said) for name, said in connection.execute("SELECT name, numbers FROM domain")}
             messages = connection.execute("SELECT count(*) FROM open_message").fetchone()[0]
             last = connection.execute("SELECT value FROM fact WHERE name = 'last_event_at'").fetchone()
             waiting = connection.execute(
@@ -394,4 +393,5 @@ def read_snapshot(folder: Path) -> Snapshot | None:
         last_event_at=None if last is None else last[0],
         outbox_pending=waiting[0],
         outbox_oldest_at=waiting[1],
+        domains=domains,
     )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mailwatch.counters import Series
+    from mailwatch.domain import Domain
     from mailwatch.sample import Probe, QueueSample
     from mailwatch.streak import Streak, Subject
 
@@ -113,8 +114,8 @@ class Site:
 class History:
     """All that views are cut from.
 
-    ``samples`` are in order of time, ``probes`` the last of each name and instance, ``streaks`` as of ``streaks_at``.
-
+    ``samples`` are in order of time, ``probes`` the last of each name and instance, ``streaks`` as of ``streaks_at``,
+    ``domains`` what is known now of those that are examined.
 
     ``last_seen`` has, by counter, when it last grew (seconds, to the event, not to the minute); it may lack any.
     """
@@ -130,6 +131,7 @@ class History:
     last_event_at: float | None = None
     outbox_oldest_at: float | None = None
     examples: Mapping[Subject, str] = field(default_factory=dict)
+    domains: Mapping[str, Domain] = field(default_factory=dict)
 
     def at(self, now: float) -> View:
         """The view at an instant, in seconds."""

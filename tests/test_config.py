@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from mailwatch.checks.dns import DNS
 from mailwatch.config import ConfigError, load, parse
 from mailwatch.options import Options, parse_address
+from mailwatch.options.dns import CHECKS
 
 BAD: dict[str, tuple[str, str]] = {
     "an unknown key": ("stat_dir = '/x'", "stat_dir: unknown key (did you mean state_dir?). See README, Configuration."),
@@ -31,6 +33,22 @@ BAD: dict[str, tuple[str, str]] = {
     "a severity that there is not": ("[rules.no_delivery]\nseverity = 'pages'", "rules.no_delivery.severity: expected page or warn or info or security, found 'pages' (did you mean page?)"),
     "a negative interval": ("[queue]\ninterval = -1", "queue.interval: expected 0 to 3600, found -1"),
     "an interval that is no number": ("[queue]\ninterval = '15s'", "queue.interval: expected a number, found text '15s'"),
+    "an address for a domain": ("[dns]\ndomains = ['user@example.com']", "dns.domains[0]: expected a domain, found an address: 'example.com' alone"),
+    "a URL for a domain": ("[dns]\ndomains = ['https://example.com/']", "dns.domains[0]: expected a domain such as example.com, found 'https://example.com/'"),
+    "all domains of one": ("[dns]\ndomains = ['*.example.com']", "dns.domains[0]: expected one domain, found '*.example.com': name each that mail is sent for"),
+    "no domain": ("[dns]\ndomains = ['']", "dns.domains[0]: expected a domain such as example.com, of at most 253 characters, found ''"),
+    "a host for a domain": ("[dns]\ndomains = ['localhost']", "dns.domains[0]: expected a domain with a dot in it, such as example.com, found 'localhost'"),
+    "an IP address for a domain": ("[dns]\ndomains = ['192.0.2.25']", "dns.domains[0]: expected a domain with a dot in it, such as example.com, found '192.0.2.25'"),
+    "an option for a domain": ("[dns]\ndomains = ['--help.example']", "dns.domains[0]: expected a domain such as example.com, found '--help.example': '--help' is no part of one"),
+    "two dots": ("[dns]\ndomains = ['a..example']", "dns.domains[0]: expected a domain such as example.com, found 'a..example': two dots follow each other"),
+    "a domain twice": ("[dns]\ndomains = ['example.com', 'Example.COM.']", "dns.domains[1]: 'Example.COM.' is there twice"),
+    "too many domains": (f"[dns]\ndomains = {[f'd{n}.example' for n in range(21)]}", "dns.domains: expected at most 20, found 21"),
+    "a domain that is no text": ("[dns]\ndomains = ['example.com', 3]", "dns.domains[1]: expected text, found a number 3"),
+    "looks too often": ("[dns]\ninterval = 5", "dns.interval: expected 10 to 604800, found 5"),
+    "a check that there is not": ("[dns]\nskip = ['dmarcs']", f"dns.skip[0]: expected the name of a check (did you mean dmarc?), found 'dmarcs'. They are {', '.join(CHECKS)}"),
+    "no check at all": ("[dns]\nonly = ['spf']\nskip = ['spf']", "dns.skip: no check is left: leave domains out instead"),
+    "an option for a name server": ("[dns]\nresolver = '--config'", "dns.resolver: expected a name or an address, found '--config'"),
+    "an option for a selector": ("[dns]\nselectors = ['-v']", "dns.selectors[0]: expected a selector, found '-v'"),
     "a time box of nothing": ("[queue]\ntime_box = 0", "queue.time_box: expected 1 to 300, found 0"),
     "no TOML": ("listen = ", "not valid TOML: Invalid value (at end of document)"),
 }  # fmt: skip
@@ -41,6 +59,15 @@ def test_a_mistake_is_named_with_where_and_what_to_do(text: str, message: str) -
     with pytest.raises(ConfigError) as told:
         parse(text, Path("/etc/mailwatch/mailwatch.toml"))
     assert told.value.mistakes == [f"/etc/mailwatch/mailwatch.toml: {message}"]
+
+
+def test_a_domain_may_be_written_in_any_letters_and_is_shown_in_small_ones() -> None:
+    found = parse("[dns]\ndomains = ['Example.COM.', 'b\u00fccher.example']")
+    assert found.dns.names == ("example.com", "b\u00fccher.example")
+
+
+def test_the_checks_that_can_be_left_out_are_those_that_there_are() -> None:
+    assert set(DNS) <= set(CHECKS)
 
 
 def test_all_mistakes_are_told_at_once() -> None:

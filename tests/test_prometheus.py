@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.parts.agent import RunningAgent
+from tests.parts.nameserver import NameServer
 from tests.parts.ports import eventually, free_port
 from tests.parts.postfix import PrivatePostfix
 from tests.parts.prometheus import Prometheus
@@ -33,8 +34,11 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     # its queue is looked at; the log is a recorded one
     postfix = PrivatePostfix(Path(tempfile.mkdtemp(prefix="postfix-")), free_port())
     about = f'[postfix]\nconfig_dir = "{postfix.etc}"\n[queue]\ninterval = 1\n'
+    nameserver = NameServer((Path(__file__).parent / "zones" / "healthy.zone").read_text())
+    nameserver.__enter__()
+    domain = f'[dns]\ndomains = ["example.com"]\nonly = ["mx"]\nresolver = "127.0.0.1:{nameserver.address[1]}"\n'
     channel = f'[[channel]]\nname = "record"\npath = "{folder / "record"}"\n'
-    agent = RunningAgent(folder / "agent", log, extra=about + channel)
+    agent = RunningAgent(folder / "agent", log, extra=about + domain + channel)
     made = Prometheus(folder / "prometheus", agent.port)
     try:
         postfix.start()
@@ -45,8 +49,10 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         log.write_bytes(re.sub(rb"(?m)^.{15}", time.strftime("%b %e %H:%M:%S").encode(), LOG.read_bytes()))
         eventually(lambda: (made.value("mailwatch_log_lines_total") or 0) > 0, within=30, what="it was scraped again")
         eventually(lambda: made.value('mailwatch_queue_messages{queue="deferred"}') == 3, within=60, what="they wait")
+        eventually(lambda: made.value("mailwatch_dns_check_status") == 0, within=60, what="the domain was examined")
         yield made
     finally:
+        nameserver.__exit__()
         made.stop()
         agent.stop()
         postfix.stop()

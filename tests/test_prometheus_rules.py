@@ -38,6 +38,8 @@ def test_they_name_metrics_that_there_are() -> None:
         ("MailwatchBlind", f'mailwatch_probe_success{{{INSTANCE}, probe="log"}}', "1x3 0x30", "10m", "25m"),
         ("MailwatchCannotTell", f"mailwatch_outbox_oldest_timestamp_seconds{{{INSTANCE}}}", "60x40", "10m", "20m"),
         ("MailwatchAlert", f'mailwatch_alerts_firing{{{INSTANCE}, rule="postfix_down", severity="page"}}', "0x5 1x20", "3m", "8m"),
+        ("MailwatchDomainWorse", f'mailwatch_dns_check_status{{{INSTANCE}, domain="example.com", check="spf"}}', "0x5 2x30", "12m", "20m"),
+        ("MailwatchDomainUnknown", f'mailwatch_dns_check_last_success_timestamp_seconds{{{INSTANCE}, domain="example.com", check="spf"}}', "60x500", "425m", "440m"),
     ],
 )  # fmt: skip
 def test_each_fires_when_it_should(
@@ -70,6 +72,39 @@ def test_each_fires_when_it_should(
                             }
                         ],
                     },
+                ],
+            }
+        ],
+    }
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(content))
+    done = promtool("test", "rules", tmp_path / "test.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+QUIET: dict[str, str] = {
+    "an error that was there at the first look": f'mailwatch_dns_check_status{{{INSTANCE}, domain="example.com", check="spf"}} 2x60',
+    "an error that a second look takes back": f'mailwatch_dns_check_status{{{INSTANCE}, domain="example.com", check="spf"}} 0x5 2x5 0x50',
+    "what is unknown": f'mailwatch_dns_check_status{{{INSTANCE}, domain="example.com", check="spf"}} 0x5 _x50',
+    "a look at DNS that gave no report": f'mailwatch_probe_success{{{INSTANCE}, probe="dns"}} 0x60',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("series", QUIET.values(), ids=QUIET)
+def test_of_a_domain_nothing_else_is_told(tmp_path: Path, series: str) -> None:
+    name, _, values = series.partition("} ")
+    content = {
+        "rule_files": [str(RULES)],
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [
+                    {"series": f"up{{{INSTANCE}}}", "values": "1x60"},
+                    {"series": f"{name}}}", "values": values},
+                ],
+                "alert_rule_test": [
+                    {"eval_time": f"{minute}m", "alertname": alert, "exp_alerts": []}
+                    for minute in (5, 15, 30, 59)
+                    for alert in ("MailwatchDomainWorse", "MailwatchDomainUnknown", "MailwatchBlind")
                 ],
             }
         ],

@@ -14,6 +14,7 @@ from mailwatch.alerted import firing, outbox
 from mailwatch.commands import COMMANDS, main
 from mailwatch.config import parse
 from mailwatch.counters import GAPS
+from mailwatch.examined import domains
 from mailwatch.metrics import counters, delays, gauges, refused
 from mailwatch.options import Options, RulesOptions
 from mailwatch.probed import families
@@ -47,6 +48,7 @@ def metrics() -> list[str]:
         *refused(Refusals()),
         *outbox(snapshot, ["mail"]),
         *firing([]),
+        *domains(snapshot),
     )
     named = {sample.name for family in made for sample in family.samples}
     return sorted(

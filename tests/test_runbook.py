@@ -10,6 +10,7 @@ import pytest
 
 from mailwatch.cause import CAUSES
 from mailwatch.causes import catalogue
+from mailwatch.firing import OWN_CAUSES
 
 TEXT = (Path(__file__).parent.parent / "RUNBOOK.md").read_text(encoding="utf-8")
 PARTS = dict(re.findall(r"^## ([a-z-]+)\n(.*?)(?=^#|\Z)", TEXT, re.MULTILINE | re.DOTALL))
@@ -31,6 +32,13 @@ def test_a_cause_is_told_with_what_it_means_how_to_confirm_it_and_what_to_do(cau
     lines = PARTS[cause].strip().splitlines()
     assert [line.split(":")[0] for line in lines[1:]] == ["- Confirm", "- Do"]
     assert lines[0].endswith((".", ":"))
+
+
+@pytest.mark.parametrize("cause", [each for each in OWN_CAUSES if each.startswith("dns-")])
+def test_what_the_rule_of_domains_tells_has_its_place(cause: str) -> None:
+    told = re.search(rf"^### {cause}\n(.*?)(?=^#|\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    assert told is not None
+    assert [line.split(":")[0] for line in told[1].strip().splitlines()[1:]] == ["- Confirm", "- Do"]
 
 
 def commands() -> set[str]:

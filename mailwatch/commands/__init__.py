@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "notify": "mailwatch.commands.notify",
     "test-alert": "mailwatch.commands.test_alert",
     "explain": "mailwatch.commands.explain",
+    "check-dns": "mailwatch.commands.check_dns",
     "events": "mailwatch.commands.events",
     "demo": "mailwatch.commands.demo",
 }

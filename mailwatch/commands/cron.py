@@ -87,7 +87,7 @@ def options_of(config: Path | None) -> Options:
     return options
 
 
-def setting_of(options: Options, postfix: Postfix | None, watched: Log) -> Setting:
+def setting_of(options: Options, postfix: Postfix | None, watched: Log, config: Path | None) -> Setting:
     """What the run works with on this machine."""
     judge, mistakes = judge_of(options, postfix, look_up=True)
     for mistake in mistakes:
@@ -105,7 +105,7 @@ def setting_of(options: Options, postfix: Postfix | None, watched: Log) -> Setti
         )
 
     def probes(begun: float | None) -> Probes:
-        return probes_of(options, judge, begun)
+        return probes_of(options, judge, begun, at_once=True, config=config)
 
     return Setting(
         options=options,
@@ -119,7 +119,7 @@ def setting_of(options: Options, postfix: Postfix | None, watched: Log) -> Setti
     )
 
 
-def ran(options: Options, trouble: str | None) -> Report:
+def ran(options: Options, trouble: str | None, config: Path | None) -> Report:
     """Do the run. Raises Failure where there is no log to read."""
     try:
         postfix, watched = postfix_and_its_log(options, None)
@@ -128,7 +128,7 @@ def ran(options: Options, trouble: str | None) -> Report:
         raise Failure(failure.message, UNKNOWN) from failure
     start = threading.Thread(target=tell_deadman, args=(options, "start", ""), daemon=True)
     start.start()
-    report = Run(setting_of(options, postfix, watched), trouble).run()
+    report = Run(setting_of(options, postfix, watched, config), trouble).run()
     start.join(options.deadman.timeout)
     ours = [*report.unseen, *report.complaints]
     tell_deadman(options, "fail" if ours or report.waiting else "ok", report.line())
@@ -183,7 +183,7 @@ def cron(*, config: Path | None, as_json: bool, verbose: bool) -> None:
     options = options_of(config)
     _descriptor, trouble = hold(options.state_dir)  # until the end of the process
     try:
-        report = ran(options, trouble)
+        report = ran(options, trouble, config)
     except Failure:
         raise
     except Exception as error:

@@ -54,13 +54,15 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 class Watch:
     """One life of the agent between two configurations: its files, opened and closed together."""
 
-    def __init__(self, claimed: Claim, pulse: Pulse, watchdog: Watchdog, before: Watch | None) -> None:
+    def __init__(
+        self, claimed: Claim, pulse: Pulse, watchdog: Watchdog, before: Watch | None, config: Path | None
+    ) -> None:
         self._claimed = claimed
         self._wakeup = wakeup_of(claimed.log)
         judge, mistakes = judge_of(claimed.options, claimed.postfix, look_up=True)
         for mistake in mistakes:
             log.error("rules of causes are left out: %s", mistake)
-        self.probes = probes_of(claimed.options, judge)
+        self.probes = probes_of(claimed.options, judge, config=config)
         self.outbox = Outbox(claimed.options.state_dir, claimed.options.channel)
         self._heart = Heart(watchdog, claimed.options.deadman)
         self.duty = self._on_duty()
@@ -149,7 +151,7 @@ class Supervision:
                 if self._hung_up:
                     self._hung_up = False
                     self._change_over()
-                self._watch = Watch(self._claimed, self._pulse, self._watchdog, self._watch)
+                self._watch = Watch(self._claimed, self._pulse, self._watchdog, self._watch, self._reload.config)
                 self._subject.probed, self._subject.alerts = self._watch.probes.latest, self._watch.duty.alerts
                 self._subject.channels = [channel.name for channel in self._claimed.options.channel]
                 self._tell()
@@ -216,13 +218,13 @@ class Reload:
     """Reads the configuration again, with what the command line said on top."""
 
     def __init__(self, config: Path | None, overrides: Overrides) -> None:
-        self._config = config
+        self.config = config
         self._overrides = overrides
 
     def __call__(self, previous: Claim | None = None) -> Claim:
         """Claim what the configuration needs. Raises Failure."""
         try:
-            options = self._overrides.applied(load(self._config))
+            options = self._overrides.applied(load(self.config))
         except ConfigError as error:
             raise Failure(str(error), BAD_CONFIG) from error
         return claim(options, previous)

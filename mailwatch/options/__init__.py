@@ -10,12 +10,14 @@ from pathlib import Path
 
 from mailwatch.options.about import LAST_PORT, Secret, about
 from mailwatch.options.channels import CHANNEL_TYPES, ChannelOptions, DeadmanOptions
+from mailwatch.options.dns import DnsOptions
 from mailwatch.options.rules import (
     SEVERITIES,
     AlertsOptions,
     BouncedShare,
     ClientsRefused,
     DeferredShare,
+    DnsChanged,
     LocalFault,
     LogSilent,
     NoDelivery,
@@ -42,6 +44,8 @@ __all__ = [
     "CronOptions",
     "DeadmanOptions",
     "DeferredShare",
+    "DnsChanged",
+    "DnsOptions",
     "LocalFault",
     "LogOptions",
     "LogSilent",
@@ -143,6 +147,7 @@ class Options:
     log: LogOptions = field(default_factory=LogOptions)
     postfix: PostfixOptions = field(default_factory=PostfixOptions)
     causes: CausesOptions = field(default_factory=CausesOptions)
+    dns: DnsOptions = field(default_factory=DnsOptions)
     queue: QueueOptions = field(default_factory=QueueOptions)
     cron: CronOptions = field(default_factory=CronOptions)
     channel: tuple[ChannelOptions, ...] = field(default=(), metadata=about("how people are told"))

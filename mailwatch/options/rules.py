@@ -144,6 +144,16 @@ class ClientsRefused(RuleOptions):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DnsChanged(RuleOptions):
+    """What DNS says of a domain has become worse, or cannot be checked."""
+
+    for_seconds: int = _number(0, "so long it must hold before it is told, after the looks that it takes")
+    clear_seconds: int = _number(0, "so long it must be over before it is told to be over, after as many looks")
+    min_count: int = _number(2, "so many looks in a row must say so", least=1, most=10)
+    unknown_seconds: int = _number(21600, "so long it may be unknown before that is told", least=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OwnHealth(RuleOptions):
     """mailwatch itself cannot see, remember or tell."""
 
@@ -168,6 +178,7 @@ class RulesOptions:
     postfix_down: PostfixDown = field(default_factory=PostfixDown)
     local_fault: LocalFault = field(default_factory=LocalFault)
     clients_refused: ClientsRefused = field(default_factory=ClientsRefused)
+    dns_changed: DnsChanged = field(default_factory=DnsChanged)
     own_health: OwnHealth = field(default_factory=OwnHealth)
 
 

@@ -12,6 +12,7 @@ from mailwatch.rules import (
     bounced_share,
     clients_refused,
     deferred_share,
+    dns_changed,
     local_fault,
     log_silent,
     no_delivery,
@@ -44,6 +45,7 @@ RULES: Final[dict[str, Callable[[View, Any], list[Firing]]]] = {
     postfix_down.NAME: postfix_down.evaluate,
     local_fault.NAME: local_fault.evaluate,
     clients_refused.NAME: clients_refused.evaluate,
+    dns_changed.NAME: dns_changed.evaluate,
     own_health.NAME: own_health.evaluate,
 }
 ABSENCE: Final = frozenset({"queue_growing", "oldest_too_old", "no_delivery", "log_silent", "own_health"})

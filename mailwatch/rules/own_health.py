@@ -20,8 +20,9 @@ GRAVE: Final = {"log": "log-unreadable", "state": "state-unwritable"}
 """Probes without which nothing is seen, or remembered."""
 ELSEWHERE: Final = frozenset({"disk", "postfix"})
 """Probes whose no is told by a rule of its own; that nobody could tell is told here."""
-LEFT_OUT: Final = frozenset({"log-moving"})
-"""Cannot be told before the first line, or where the queue cannot be read: that is told already."""
+LEFT_OUT: Final = frozenset({"log-moving", "dns"})
+"""Cannot be told before the first line, or where the queue cannot be read; what DNS does not tell has a rule, which
+waits for hours: that is told already."""
 
 
 def evaluate(view: View, options: OwnHealth, /) -> list[Firing]:

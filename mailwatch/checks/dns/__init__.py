@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mailwatch.checks.dns import caa, dane, tls_rpt
+from mailwatch.checks.dns import bimi, caa, dane, delegation, helo, mx, ptr, senders, tls_rpt
+from mailwatch.checks.dns.blocklists import check as blocklists
+from mailwatch.checks.dns.dkim import check as dkim
+from mailwatch.checks.dns.dmarc import check as dmarc
 from mailwatch.checks.dns.dnssec import check as dnssec
 from mailwatch.checks.dns.mta_sts import check as mta_sts
+from mailwatch.checks.dns.provider import check as provider
+from mailwatch.checks.dns.spf import check as spf
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,10 +23,22 @@ if TYPE_CHECKING:
     Check = Callable[[Asks, Facts], Awaitable[list[Finding]]]
 
 DNS: Final[dict[str, Check]] = {
-    "mta_sts": mta_sts.check,
-    "tls_rpt": tls_rpt.check,
-    "dane": dane.check,
-    "dnssec": dnssec.check,
-    "caa": caa.check,
+    spf.NAME: spf.check,
+    provider.NAME: provider.check,
+    senders.NAME: senders.check,
+    ptr.NAME: ptr.check,
+    helo.NAME: helo.check,
+    dkim.NAME: dkim.check,
+    dmarc.NAME: dmarc.check,
+    senders.NAME: senders.check,
+    mx.NAME: mx.check,
+    delegation.NAME: delegation.check,
+    blocklists.NAME: blocklists.check,
+    mta_sts.NAME: mta_sts.check,
+    tls_rpt.NAME: tls_rpt.check,
+    dane.NAME: dane.check,
+    dnssec.NAME: dnssec.check,
+    caa.NAME: caa.check,
+    bimi.NAME: bimi.check,
 }
 """Each check by its name, in the order in which a person reads what it found."""

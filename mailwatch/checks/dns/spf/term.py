@@ -51,8 +51,13 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A record from ``v=spf1`` on. What has ``problems`` evaluates to permerror."""
+    """A record from ``v=spf1`` on. What has ``problems`` evaluates to permerror.
+
+    ``doubts`` are right by the grammar, and surely not what was meant: ``ip4=192.0.2.1`` is a modifier that nobody
+    knows, and is passed over in silence.
+    """
 
     text: str
     terms: tuple[Term, ...]
     problems: tuple[Problem, ...] = ()
+    doubts: tuple[Problem, ...] = ()

@@ -1,0 +1,1 @@
+"""Providers that mail is relayed through: what each needs in DNS, and what it needs not."""

@@ -1,0 +1,119 @@
+"""Sets of addresses as sorted, disjoint ranges: what a record lets pass is a matter of counting, not of sampling.
+
+Promises
+    A set of IPv4 and one of IPv6 addresses never mix. Every operation is linear in the ranges it is given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+    Span = tuple[int, int]
+
+IPV4: Final = 4
+BITS: Final = {4: 32, 6: 128}
+
+
+def _joined(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Sorted, with what overlaps or touches made one."""
+    made: list[Span] = []
+    for first, last in sorted(spans):
+        if made and first <= made[-1][1] + 1:
+            made[-1] = (made[-1][0], max(made[-1][1], last))
+        else:
+            made.append((first, last))
+    return tuple(made)
+
+
+def _both(one: tuple[Span, ...], other: tuple[Span, ...]) -> tuple[Span, ...]:
+    """What is in one and in the other."""
+    made: list[Span] = []
+    left, right = 0, 0
+    while left < len(one) and right < len(other):
+        first = max(one[left][0], other[right][0])
+        last = min(one[left][1], other[right][1])
+        if first <= last:
+            made.append((first, last))
+        if one[left][1] < other[right][1]:
+            left += 1
+        else:
+            right += 1
+    return tuple(made)
+
+
+def _outside(spans: tuple[Span, ...], size: int) -> tuple[Span, ...]:
+    """All there is from 0 on, but for the spans."""
+    made: list[Span] = []
+    begin = 0
+    for first, last in spans:
+        if begin < first:
+            made.append((begin, first - 1))
+        begin = last + 1
+    if begin < size:
+        made.append((begin, size - 1))
+    return tuple(made)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """A set of addresses: ``four`` and ``six`` hold the first and last of each range, as numbers."""
+
+    four: tuple[Span, ...] = ()
+    six: tuple[Span, ...] = ()
+
+    @classmethod
+    def of(cls, networks: Iterable[IPv4Network | IPv6Network]) -> Ranges:
+        """All addresses of the networks."""
+        spans: dict[int, list[Span]] = {4: [], 6: []}
+        for network in networks:
+            spans[network.version].append((int(network.network_address), int(network.broadcast_address)))
+        return cls(_joined(spans[4]), _joined(spans[6]))
+
+    @classmethod
+    def of_texts(cls, addresses: Iterable[str]) -> Ranges:
+        """All the addresses, as DNS has answered them."""
+        return cls.of(ip_network(each) for each in addresses)
+
+    def __or__(self, other: Ranges) -> Ranges:
+        """What is in one of them, or in both."""
+        return Ranges(_joined(self.four + other.four), _joined(self.six + other.six))
+
+    def __and__(self, other: Ranges) -> Ranges:
+        """What is in both."""
+        return Ranges(_both(self.four, other.four), _both(self.six, other.six))
+
+    def __sub__(self, other: Ranges) -> Ranges:
+        """What is in this one, and not in the other."""
+        return Ranges(
+            _both(self.four, _outside(other.four, 1 << BITS[4])), _both(self.six, _outside(other.six, 1 << BITS[6]))
+        )
+
+    def __contains__(self, address: IPv4Address | IPv6Address) -> bool:
+        """Whether an address is in it."""
+        spans = self.four if address.version == IPV4 else self.six
+        return any(first <= int(address) <= last for first, last in spans)
+
+    def __bool__(self) -> bool:
+        """Whether there is an address in it."""
+        return bool(self.four or self.six)
+
+    def share(self, version: int) -> float:
+        """How much of all addresses of IP version 4 or 6 this is, from 0 to 1."""
+        spans = self.four if version == IPV4 else self.six
+        return float(sum(last - first + 1 for first, last in spans) / (1 << BITS[version]))
+
+    def bits(self, version: int) -> int | None:
+        """The longest prefix that is at least as large as this: 8 for all of 10/8 or a little less; None when empty."""
+        spans = self.four if version == IPV4 else self.six
+        held = sum(last - first + 1 for first, last in spans)
+        return BITS[version] - (held - 1).bit_length() if held else None
+
+
+NONE: Final = Ranges()
+EVERYONE: Final = Ranges(((0, (1 << BITS[4]) - 1),), ((0, (1 << BITS[6]) - 1),))

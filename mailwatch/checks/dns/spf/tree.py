@@ -1,0 +1,134 @@
+"""The tree of records that one SPF record leads to, with all that could be asked on the way: include by include.
+
+Promises
+    Every domain is asked once, level by level, the questions of a level at the same time; there are at most
+    MOST_DOMAINS of them, and no loop goes round for ever. Nothing depends on the address that sends: what does
+    (a macro, ``ptr``) counts as the question it is, and its answer is not known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from mailwatch.checks.dns.spf.macros import name_of
+from mailwatch.checks.dns.spf.reached import Reached, reach, soon
+from mailwatch.checks.dns.spf.record import parse
+from mailwatch.checks.dns.spf.selection import select
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from dns.name import Name
+
+    from mailwatch.checks.dns.spf.selection import NearMiss
+    from mailwatch.checks.dns.spf.term import Record, Term
+    from mailwatch.question import Answer, Asks
+
+MOST_DOMAINS: Final = 60
+"""Domains that are asked at most: a record that needs more of them has failed long before."""
+LEADING: Final = ("include", "redirect")
+"""Terms that lead to another record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What is published at ``domain``: all its texts that are SPF records, and the record if there is just one.
+
+    ``near`` are texts that were meant for an SPF record, and are none.
+    """
+
+    domain: Name
+    answer: Answer
+    texts: tuple[bytes, ...] = ()
+    near: tuple[NearMiss, ...] = ()
+    record: Record | None = None
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The terms that are ever evaluated, in that order: nothing after ``all``, ``redirect`` last and without it."""
+        return () if self.record is None or self.record.problems else evaluated(self.record)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """All records that ``root`` leads to, by their domain, and what ``a``, ``mx`` and ``exists`` lead to.
+
+    ``reached`` goes by the domain of the record and the column of the term.
+    """
+
+    root: Name
+    published: Mapping[Name, Published] = field(default_factory=dict)
+    reached: Mapping[tuple[Name, int], Reached] = field(default_factory=dict)
+
+    def of(self, domain: Name | None) -> Published | None:
+        """What is published there; None where nobody has asked."""
+        return None if domain is None else self.published.get(domain)
+
+    def walk(self) -> Iterator[tuple[Published, Term]]:
+        """Every term that is ever evaluated, once, with the record it stands in; the root's first."""
+        for each in self.published.values():
+            for term in each.terms:
+                yield each, term
+
+
+def evaluated(record: Record) -> tuple[Term, ...]:
+    """The terms that can decide, in the order of their evaluation (RFC 7208 sections 5.1 and 6.1)."""
+    made: list[Term] = []
+    for term in record.terms:
+        if term.is_modifier:
+            continue
+        made.append(term)
+        if term.name == "all":
+            return tuple(made)
+    return (*made, *(term for term in record.terms if term.is_modifier and term.name == "redirect"))
+
+
+def target(term: Term) -> Name | None:
+    """The domain that an include or redirect names; None when that depends on the message, or is no name."""
+    return None if term.name not in LEADING or term.domain is None else named(term.domain)
+
+
+def named(text: str) -> Name | None:
+    """The name of a domain-spec without macros; None for anything else."""
+    return None if "%" in text else name_of(text)
+
+
+async def grow(asks: Asks, root: Name) -> Tree:
+    """The whole tree of the record of a domain."""
+    published: dict[Name, Published] = {}
+    wanted = [root]
+    while wanted:
+        for name in wanted:
+            asks.soon(name, "TXT")
+        for name in wanted:
+            published[name] = await read(asks, name)
+            for term in published[name].terms:
+                soon(asks, name, _spelled(term), term)
+        leads = {to: None for each in wanted for term in published[each].terms if (to := target(term)) is not None}
+        wanted = [each for each in leads if each not in published][: MOST_DOMAINS - len(published)]
+    reached = {
+        (each.domain, term.column): await reach(asks, each.domain, _spelled(term), term)
+        for each in published.values()
+        for term in each.terms
+        if term.name in ("a", "mx", "exists")
+    }
+    return Tree(root=root, published=published, reached=reached)
+
+
+def _spelled(term: Term) -> Name | None:
+    return None if term.domain is None else named(term.domain)
+
+
+async def read(asks: Asks, domain: Name) -> Published:
+    """What is published at a domain."""
+    answer = await asks.ask(domain, "TXT")
+    selected = select(answer)
+    texts = selected.records
+    return Published(
+        domain=domain,
+        answer=answer,
+        texts=texts,
+        near=selected.near,
+        record=parse(texts[0]) if len(texts) == 1 else None,
+    )

@@ -18,6 +18,7 @@ from mailwatch.question import UNKNOWN as NOBODY_KNOWS
 
 if TYPE_CHECKING:
     from dns.name import Name
+    from dns.rdata import Rdata
 
     from mailwatch.checks.dns.facts import Facts
     from mailwatch.question import Answer, Asks
@@ -35,6 +36,11 @@ HIGHEST: Final = 10
 EFFECT: Final = "Resolvers that validate refuse its names: mail from and to it fails there."
 
 
+def there(answer: Answer) -> tuple[Rdata, ...]:
+    """The records of an answer, whether or not they can be believed."""
+    return answer.records or answer.unbelieved
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """What there is of a zone."""
@@ -48,7 +54,7 @@ class Seen:
     @property
     def is_delegated(self) -> bool:
         """Whether the parent says that it is signed."""
-        return bool(delegations(self.ds.records))
+        return bool(delegations(there(self.ds)))
 
     @property
     def bogus(self) -> list[Answer]:
@@ -92,7 +98,7 @@ async def _apex(asks: Asks, domain: Name) -> Answer | None:
         if name is None or len(name.labels) <= 1:
             return None
         answer = await asks.ask(name, "SOA")
-        is_here = bool(answer.records) and not answer.aliases
+        is_here = bool(there(answer)) and not answer.aliases
         if is_here or (answer.outcome == NOBODY_KNOWS and not answer.bogus):
             return answer
         name = parent(name)
@@ -114,7 +120,7 @@ async def _seen(asks: Asks, soa: Answer, domain: Name) -> Seen:
 
 def _island(seen: Seen) -> Finding:
     """There is no DS."""
-    keys = signing_keys(seen.dnskey.records)
+    keys = signing_keys(there(seen.dnskey))
     zone = shown(seen.zone)
     if not keys:
         text = f"{zone} is not signed with DNSSEC, which is optional (DANE needs it)."
@@ -131,7 +137,7 @@ def _island(seen: Seen) -> Finding:
 
 def _chain(seen: Seen) -> list[Finding]:
     """What is wrong between the parent and the keys."""
-    keys, said = signing_keys(seen.dnskey.records), delegations(seen.ds.records)
+    keys, said = signing_keys(there(seen.dnskey)), delegations(there(seen.ds))
     zone = shown(seen.zone)
     if not said:
         return []
@@ -206,9 +212,9 @@ def _age(seen: Seen) -> list[Finding]:
     """What works, and should not be used any more."""
     found = []
     zone = shown(seen.zone)
-    said = delegations(seen.ds.records)
+    said = delegations(there(seen.ds))
     numbers = {int(each.algorithm) for each in said}
-    numbers |= {int(each.algorithm) for each in signing_keys(seen.dnskey.records)}
+    numbers |= {int(each.algorithm) for each in signing_keys(there(seen.dnskey))}
     if old := sorted(numbers & set(OLD)):
         names = ", ".join(OLD[each][0] for each in old)
         text = (
@@ -218,7 +224,7 @@ def _age(seen: Seen) -> list[Finding]:
         found.append(seen.told("old-algorithm", WARNING, text, fix, OLD[old[0]][1], where=f"{zone} DNSKEY"))
     if said and all(each.digest_type == SHA1 for each in said):
         text = f"The DS record of {zone} is a SHA-1 digest, which is not to be used any more: a resolver may ignore it."
-        publish = ds_line(seen.zone, signing_keys(seen.dnskey.records))
+        publish = ds_line(seen.zone, signing_keys(there(seen.dnskey)))
         fix = "Let the registrar of the domain publish a SHA-256 digest instead."
         found.append(seen.told("old-digest", WARNING, text, fix, "RFC 9904", where=f"{zone} DS", publish=publish))
     most = max((int(getattr(each, "iterations", 0)) for each in seen.nsec3.records), default=0)

@@ -482,6 +482,18 @@ def test_a_deadline_ends_it_with_what_is_known(config: Path) -> None:
     assert {each["check"]: each["verdict"] for each in found["findings"]} == {"mx": "unknown", "ptr": "ok"}
 
 
+def test_where_no_name_server_answers_that_is_told_once(config: Path) -> None:
+    with NameServer(HEALTHY, faults={"*": "refused"}) as server:
+        words = ("example.com", "--config", config, "--resolver", resolver(server), "--only", "spf,ptr,helo,mx,dmarc",
+                 "--ip", "192.0.2.25", "--helo", "mail.example.com")  # fmt: skip
+        done, whole = check_dns(*words), check_dns(*words, "--verbose")
+    assert (done.returncode, whole.returncode) == (3, 3)
+    assert done.stdout.startswith("example.com: 5 unknown\n")
+    assert "Nothing could be told\n" in done.stdout
+    assert done.stdout.count("    do       ") == 1
+    assert whole.stdout.count("    do       ") == 5
+
+
 def test_an_interrupt_ends_it_quietly(config: Path) -> None:
     with NameServer(HEALTHY, faults={"*": "silent"}) as server:
         process = subprocess.Popen(

@@ -56,7 +56,8 @@ def show(report: Report, console: Console, *, tree: bool = False, whole: bool = 
     """Print the page, without blanks at the ends of its lines; ``whole``: with why each optional thing is not there."""
     with console.capture() as page:
         write(report, console, tree=tree, whole=whole)
-    console.file.write("".join(f"{line.rstrip()}\n" for line in page.get().split("\n")[:-1]))
+    text = "".join(f"{line.rstrip()}\n" for line in page.get().split("\n")[:-1])
+    console.file.write(text.encode(console.encoding, "backslashreplace").decode(console.encoding))
     console.file.flush()
 
 

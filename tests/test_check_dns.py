@@ -482,6 +482,18 @@ def test_a_deadline_ends_it_with_what_is_known(config: Path) -> None:
     assert {each["check"]: each["verdict"] for each in found["findings"]} == {"mx": "unknown", "ptr": "ok"}
 
 
+def test_where_no_name_server_answers_that_is_told_once(config: Path) -> None:
+    with NameServer(HEALTHY, faults={"*": "refused"}) as server:
+        words = ("example.com", "--config", config, "--resolver", resolver(server), "--only", "spf,ptr,helo,mx,dmarc",
+                 "--ip", "192.0.2.25", "--helo", "mail.example.com")  # fmt: skip
+        done, whole = check_dns(*words), check_dns(*words, "--verbose")
+    assert (done.returncode, whole.returncode) == (3, 3)
+    assert done.stdout.startswith("example.com: 5 unknown\n")
+    assert "Nothing could be told\n" in done.stdout
+    assert done.stdout.count("    do       ") == 1
+    assert whole.stdout.count("    do       ") == 5
+
+
 def test_an_interrupt_ends_it_quietly(config: Path) -> None:
     with NameServer(HEALTHY, faults={"*": "silent"}) as server:
         process = subprocess.Popen(
@@ -493,6 +505,66 @@ def test_an_interrupt_ends_it_quietly(config: Path) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "")
+
+
+BROKEN = """
+import sys
+from mailwatch.checks.dns import DNS
+from mailwatch.commands import main
+from mailwatch.commands import check_dns
+def broken(*words, **named):
+    raise ZeroDivisionError("a\\x1b[31m")
+if sys.argv[1] == "check":
+    DNS["mx"] = broken
+else:
+    check_dns.domain_of = broken
+main(["check-dns", *sys.argv[2:]])
+"""
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+@pytest.mark.parametrize("where", ["check", "command"])
+def test_a_bug_is_told_in_a_line_and_its_traceback_only_when_asked_for(
+    healthy: NameServer, config: Path, where: str, words: list[str]
+) -> None:
+    def run(*more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", BROKEN, where, "example.com", "--config", str(config), "--only", "mx,dane",
+             "--resolver", resolver(healthy), *words, *more],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    done, asked = run(), run("--verbose")
+    assert (done.returncode, asked.returncode) == (3, 3)
+    assert "ZeroDivisionError" in (done.stdout if where == "check" else done.stderr)
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+    assert done.stderr.count("\n") == (where == "command")
+    assert "Traceback" in asked.stderr
+
+
+def test_what_cannot_be_written_is_told(healthy: NameServer, config: Path) -> None:
+    words = [sys.executable, "-m", "mailwatch", "check-dns", "example.com", "--config", str(config), "--only", "mx",
+             "--resolver", resolver(healthy)]  # fmt: skip
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (3, "mailwatch: cannot write the report: No space left on device\n")
+    closed = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", *words], stderr=subprocess.PIPE, text=True, timeout=60, check=False
+    )
+    assert (closed.returncode, closed.stderr) == (
+        3,
+        "mailwatch: standard output is closed: nothing can be written there\n",
+    )
+
+
+def test_a_terminal_without_other_letters_gets_ascii(config: Path) -> None:
+    with NameServer(HEALTHY.replace("example.com", "xn--bcher-kva.example")) as server:
+        done = check_dns("xn--bcher-kva.example", "--config", config, "--resolver", resolver(server), "--only", "mx", "--color",
+                         environment={"PYTHONIOENCODING": "ascii", "TERM": "xterm"})  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()
+    assert "(b\\xfccher.example): all right" in done.stdout
 
 
 def test_a_reader_that_has_had_enough_is_no_mistake(healthy: NameServer, config: Path) -> None:

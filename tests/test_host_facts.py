@@ -17,6 +17,7 @@ from mailwatch.facts.senders import senders
 from mailwatch.facts.sending import INSIDE, bound, is_inside, sending
 from mailwatch.facts.signing import selectors
 from mailwatch.options import LogOptions, Options, PostfixOptions
+from tests.parts import journal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -189,6 +190,27 @@ def test_senders_are_counted_by_message_most_first(tmp_path: Path) -> None:
     found = senders(options(tmp_path, log=log), None)
     assert [tuple(each) for each in found.senders] == [("shop.example", 5), ("example.com", 2)]
     assert found.origin == str(log)
+
+
+def test_senders_are_read_from_the_journal_where_there_is_no_file(tmp_path: Path) -> None:
+    journal.write(tmp_path / "system.journal", 0, 30)
+    journal.write(tmp_path / "system.journal", 30, 40, facility="3")
+    chosen = Options(log=LogOptions(source="journal", journal_dir=tmp_path))
+    found = senders(chosen, None)
+    assert [tuple(each) for each in found.senders] == [("b.example", 30)]
+    assert found.origin == f"the systemd journal in {tmp_path}"
+
+
+@pytest.mark.parametrize(("script", "said"), [("exit 4", "exit code 4"), ("sleep 60", "did not answer within")])
+def test_a_journalctl_that_fails_or_hangs_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
+) -> None:
+    program = journal.program(tmp_path, f"exec {script}" if script.startswith("sleep") else script)
+    monkeypatch.setattr("mailwatch.facts.senders.journalctl", lambda: program)
+    monkeypatch.setattr("mailwatch.facts.senders.DEADLINE", 0.5)
+    found = senders(Options(log=LogOptions(source="journal", journal_dir=tmp_path)), None)
+    assert found.senders == ()
+    assert said in str(found.trouble)
 
 
 def test_of_a_long_log_the_newest_part_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

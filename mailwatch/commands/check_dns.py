@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mailwatch.options import Options
     from mailwatch.question import Asks
 
+log = logging.getLogger(__name__)
 AUTHORITATIVE: Final = "authoritative"
 DNS_PORT: Final = 53
 LAST_PORT: Final = 65535
@@ -127,8 +128,7 @@ def quiet(*, verbose: bool) -> Iterator[None]:
     except (Failure, BrokenPipeError):
         raise
     except Exception as error:
-        if verbose:
-            raise
+        log.exception("a bug in mailwatch")  # seen with --verbose
         said = printable(str(error)).strip()
         raise Failure(
             f"a bug in mailwatch: {type(error).__name__}: {said}. Please report it, with --verbose", UNKNOWN
@@ -239,10 +239,18 @@ def waiting(only: frozenset[str]) -> Iterator[Callable[[str], None]]:
 
 
 def told(report: Report, *, as_json: bool, color: bool | None, tree: bool, whole: bool) -> None:
-    """Print the report."""
-    if as_json:
-        click.echo(json.dumps(as_object(report)))
-        return
-    from mailwatch.commands.dns_page import console_on, show  # noqa: PLC0415 - machines need no rich
+    """Print the report. Raises Failure where nothing can be written."""
+    if sys.stdout is None:
+        raise Failure("standard output is closed: nothing can be written there", UNKNOWN)
+    try:
+        if as_json:
+            click.echo(json.dumps(as_object(report)))
+            return
+        from mailwatch.commands.dns_page import console_on, show  # noqa: PLC0415 - machines need no rich
 
-    show(report, console_on(sys.stdout, color=color), tree=tree, whole=whole)
+        show(report, console_on(sys.stdout, color=color), tree=tree, whole=whole)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise Failure(f"cannot write the report: {error.strerror or error}", UNKNOWN) from error

@@ -56,7 +56,8 @@ def show(report: Report, console: Console, *, tree: bool = False, whole: bool = 
     """Print the page, without blanks at the ends of its lines; ``whole``: with why each optional thing is not there."""
     with console.capture() as page:
         write(report, console, tree=tree, whole=whole)
-    console.file.write("".join(f"{line.rstrip()}\n" for line in page.get().split("\n")[:-1]))
+    text = "".join(f"{line.rstrip()}\n" for line in page.get().split("\n")[:-1])
+    console.file.write(text.encode(console.encoding, "backslashreplace").decode(console.encoding))
     console.file.flush()
 
 
@@ -68,7 +69,26 @@ def write(report: Report, console: Console, *, tree: bool, whole: bool) -> None:
     if first is not None:
         page.title("Do this first" if first.verdict in NEED_DOING else "Not known")
         page.finding(first)
+    if report.is_silent and not whole:
+        page.nothing_told(report)
+    else:
+        rows(report, page, whole=whole)
+    if tree and report.tree:
+        page.title("The SPF records, and the questions they take")
+        for line in report.tree:
+            console.print(Text(printable(line)), soft_wrap=True)
+    page.title("Taken as given")
+    page.rows((name, text) for name, text in facts_in_words(report.facts))
+    if report.hints:
+        console.print()
+    for hint in report.hints:
+        console.print(Text(printable(hint)))
+
+
+def rows(report: Report, page: Page, *, whole: bool) -> None:
+    """All checks, with what to do about each; what is optional in one line, unless the ``whole`` is wanted."""
     page.title("All checks")
+    first = report.first
     aside = [each for each in report.every if each.verdict == NOT_APPLICABLE]
     brief = not whole and len(aside) >= FEW
     for each in report.every:
@@ -80,16 +100,6 @@ def write(report: Report, console: Console, *, tree: bool, whole: bool) -> None:
     if brief:
         named = ", ".join(dict.fromkeys(each.check.replace("_", "-") for each in aside))
         page.row(replace(aside[0], check="others", text=f"{named}: optional, or not for this host; --verbose says why"))
-    if tree and report.tree:
-        page.title("The SPF records, and the questions they take")
-        for line in report.tree:
-            console.print(Text(printable(line)), soft_wrap=True)
-    page.title("Taken as given")
-    page.rows((name, text) for name, text in facts_in_words(report.facts))
-    if report.hints:
-        console.print()
-    for hint in report.hints:
-        console.print(Text(printable(hint)))
 
 
 class Page:
@@ -118,6 +128,17 @@ class Page:
         """A finding with all there is to it."""
         self.row(finding)
         self.details(finding)
+
+    def nothing_told(self, report: Report) -> None:
+        """The same trouble for every check is told once."""
+        named = ", ".join(
+            dict.fromkeys(each.check.replace("_", "-") for each in report.every if each.verdict == UNKNOWN)
+        )
+        self.title("Nothing could be told")
+        said = (
+            f"No check had an answer to go by: {named}. See /etc/resolv.conf, or name another server with --resolver."
+        )
+        self._console.print(Text(f"{said} --verbose has all of it."))
 
     def row(self, finding: Finding) -> None:
         """Which check, what it came to, and its sentence."""

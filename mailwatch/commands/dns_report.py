@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from mailwatch.checks.dns.names import written
-from mailwatch.finding import ERROR, UNKNOWN, VERDICTS, WARNING, Finding, worst
+from mailwatch.finding import ERROR, NOT_APPLICABLE, UNKNOWN, VERDICTS, WARNING, Finding, worst
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mailwatch.checks.dns.facts import Facts, SendingAddress, Stated
 
 NEED_DOING: Final = (ERROR, WARNING)
+SEVERAL: Final = 4
 ESCAPES: Final = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
@@ -56,6 +57,12 @@ class Report:
     def verdict(self) -> str:
         """The worst of all."""
         return worst(self.every)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether several checks were made, and nothing at all could be told: that is no trouble of the domain."""
+        verdicts = [each.verdict for each in self.every if each.verdict != NOT_APPLICABLE]
+        return len(verdicts) >= SEVERAL and set(verdicts) == {UNKNOWN}
 
     @property
     def first(self) -> Finding | None:

@@ -250,3 +250,15 @@ def test_that_there_are_no_reports_is_said_with_what_may_fail_unseen(zone: str, 
     found = one(f"example.com. MX 10 mail.example.com.\nmail.example.com. A 192.0.2.25\n{zone}", "tls_rpt")
     assert found.code == "tls-rpt-absent"
     assert said in found.text
+
+
+@pytest.mark.parametrize(("faults", "code"), [({}, "dane-unknown"), ({".": "secure"}, "dane-unsigned")])
+def test_hosts_in_the_same_case_are_told_of_together(faults: dict[str, str], code: str) -> None:
+    zone = "".join(
+        f"example.com. MX 10 mx{number}.example.com.\nmx{number}.example.com. A 192.0.2.{number}\n"
+        f"_25._tcp.mx{number}.example.com. TLSA 3 1 1 {'ab' * 32}\n"
+        for number in (1, 2, 3)
+    )
+    (found,) = examined(zone, "dane", faults=faults)
+    assert found.code == code
+    assert "mx1.example.com, mx2.example.com, mx3.example.com" in found.text

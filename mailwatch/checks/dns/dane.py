@@ -32,6 +32,9 @@ LENGTHS: Final = {1: ("SHA-256", 32), 2: ("SHA-512", 64)}
 """Bytes of a digest by its matching type."""
 SEQUENCE: Final = 0x30
 """What a certificate, or a key, in DER begins with."""
+VALIDATE: Final = (
+    "Ask by a resolver that validates, such as unbound on this host, and see that the stub keeps AD (trust-ad)."
+)
 MOST_SHOWN: Final = 128
 """Bytes of a digest or certificate that are shown."""
 MOST: Final = 20
@@ -95,8 +98,8 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
     found = [each for host in hosts if host.answer.outcome == NOBODY_KNOWS for each in _no_answer(host)]
     if not having:
         return found or [await _absent(asks, facts, takes)]
-    for host in having:
-        found += [*_security(host), *_contents(host)]
+    found += _security(having)
+    found += [each for host in having for each in _contents(host)]
     found += _without(hosts, having)
     return found or [await _ok(asks, facts, takes, having)]
 
@@ -137,21 +140,22 @@ def _no_answer(host: Host) -> list[Finding]:
     ]
 
 
-def _security(host: Host) -> list[Finding]:
-    """Whether senders believe the records."""
-    if host.answer.authentic:
-        return []
-    name = shown(host.name)
-    if host.answer.authentic is None:
-        text = (f"Could not check: {name} has TLSA records, and this resolver does not say whether DNSSEC covers them;"
-                " if not, senders ignore them.")  # fmt: skip
-        fix = (
-            "Ask by a resolver that validates, such as unbound on this host, and see that the stub keeps AD (trust-ad)."
-        )
-        return [_found(host, "unknown", UNKNOWN, text, fix, "RFC 7672 section 2.1.3")]
-    text = f"{name} has TLSA records, and DNSSEC does not cover them: senders ignore them, and mail is not protected."
-    fix = "Sign the zone and publish its DS at the parent; or take the TLSA records out."
-    return [_found(host, "unsigned", WARNING, text, fix, "RFC 7672 section 2.2")]
+def _security(having: list[Host]) -> list[Finding]:
+    """Whether senders believe the records; hosts in the same case are told of together."""
+    unsigned = [each for each in having if each.answer.authentic is False]
+    unsaid = [each for each in having if each.answer.authentic is None]
+    found = []
+    if unsigned:
+        names = ", ".join(shown(each.name) for each in unsigned)
+        text = f"DNSSEC does not cover the TLSA records of {names}: senders ignore them, and mail is not protected."
+        fix = "Sign the zone and publish its DS at the parent; or take the TLSA records out."
+        found.append(_found(unsigned[0], "unsigned", WARNING, text, fix, "RFC 7672 section 2.2"))
+    if unsaid:
+        names = ", ".join(shown(each.name) for each in unsaid)
+        text = (f"Could not check whether DNSSEC covers the TLSA records of {names}: this resolver does not say so of"
+                " anything. If it does not, senders ignore them.")  # fmt: skip
+        found.append(_found(unsaid[0], "unknown", UNKNOWN, text, VALIDATE, "RFC 7672 section 2.1.3"))
+    return found
 
 
 def _contents(host: Host) -> list[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import socket
 import time
@@ -20,7 +21,7 @@ from mailwatch.resolver.reading import read
 from tests.parts.nameserver import NameServer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 ENDS = 1893456000  # 20300101000000
 SIGNATURE = "8 2 300 20300101000000 20200101000000 1234 example.com. AAAA"
@@ -212,6 +213,14 @@ def test_whoever_waits_may_go_without_ending_the_question_for_others() -> None:
 
     with NameServer(ZONE, delay=0.05) as one:
         assert asyncio.run(run()).outcome == ANSWER
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """No task whose failure nobody has seen, and no bug that was logged."""
+    yield
+    gc.collect()
+    assert [record.getMessage() for record in (*caplog.get_records("call"), *caplog.get_records("teardown"))] == []
 
 
 def test_the_deadline_holds_for_two_hundred_questions_nobody_answers() -> None:

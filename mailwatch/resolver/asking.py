@@ -95,7 +95,7 @@ class Asking:
         try:
             async with asyncio.timeout_at(self._run.ends):
                 return await self._asked(name, kind, troubles)
-        except TimeoutError:
+        except TimeoutError:  # of the run, here or below
             return unknown(name, "; ".join([*troubles, NO_TIME]))
         except Exception as error:  # a bug, or bytes that nobody has thought of: all other questions must go on
             log.exception("a bug in asking for %s of %s", kind, said(name))

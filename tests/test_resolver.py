@@ -235,6 +235,15 @@ def test_the_deadline_holds_for_two_hundred_questions_nobody_answers() -> None:
     assert 0 < sent <= 64  # all others were never sent
 
 
+def test_an_answer_is_not_held_up_by_a_root_zone_nobody_answers_for() -> None:
+    with NameServer(ZONE, faults={".": "silent"}) as one:
+        found, gone = ask([one.address], "example.com TXT", "gone.example.com TXT", deadline=1.2)
+    assert (found.outcome, found.authentic, gone.outcome) == (ANSWER, None, NXDOMAIN)
+    with NameServer(ZONE, faults={".": "silent"}) as one:
+        answers = ask([one.address], "example.com TXT", "gone.example.com TXT", deadline=0.7, patience=5)
+    assert [(each.outcome, each.authentic) for each in answers] == [(ANSWER, None), (NXDOMAIN, None)]
+
+
 def test_nothing_is_asked_after_the_deadline_or_the_end() -> None:
     async def run() -> tuple[Answer, Answer]:
         async with Resolver([one.address], 0.0) as asks:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     Finds = Callable[[Name, str], Awaitable[Servers | str]]
 
 NO_TIME: Final = "no time was left"
+GRACE: Final = 0.1
+"""Seconds before the end of the run from which on nobody waits for whether a resolver checks DNSSEC."""
 log = logging.getLogger(__name__)
 
 
@@ -95,7 +97,7 @@ class Asking:
         try:
             async with asyncio.timeout_at(self._run.ends):
                 return await self._asked(name, kind, troubles)
-        except TimeoutError:
+        except TimeoutError:  # of the run, here or below
             return unknown(name, "; ".join([*troubles, NO_TIME]))
         except Exception as error:  # a bug, or bytes that nobody has thought of: all other questions must go on
             log.exception("a bug in asking for %s of %s", kind, said(name))
@@ -126,7 +128,12 @@ class Asking:
             return replace(step, trouble=f"{heard.server} {step.trouble}")
         if validates is None:
             return replace(step, authentic=None)  # not for such a server to say
-        return replace(step, authentic=False) if step.authentic is None and await validates else step
+        if step.authentic is not None:
+            return step
+        # an answer that is there is not lost to this; waited for so, it goes on when this question is ended
+        await asyncio.wait([validates], timeout=max(self._run.left() - GRACE, 0))
+        known = validates.done() and not validates.cancelled()
+        return replace(step, authentic=False) if known and validates.result() else step
 
 
 def combined(name: Name, kind: str, steps: Sequence[Step]) -> Answer:

@@ -101,7 +101,7 @@ class Servers:
         asked = question(dns.name.root, dns.rdatatype.SOA, self.manner)
         try:
             message = await self._reply(self._order()[0], asked, {}, tcp=False)
-        except NoReply:
+        except (NoReply, TimeoutError):
             return False
         return bool(message.flags & dns.flags.AD)
 

@@ -142,7 +142,8 @@ async def _kept(asks: Asks, facts: Facts, provider: Provider, tree: Tree) -> Fin
     there = await grow(asks, envelope)
     root = there.of(there.root)
     if root is not None and root.texts:
-        return await _covered(asks, replace(facts, domain=envelope), provider, there)
+        aligned = envelope.is_subdomain(facts.domain) or facts.domain.is_subdomain(envelope)
+        return await _covered(asks, replace(facts, domain=envelope), provider, there, aligned=aligned)
     known = root is not None and root.answer.outcome != UNANSWERED
     return tell(
         envelope,
@@ -156,13 +157,14 @@ async def _kept(asks: Asks, facts: Facts, provider: Provider, tree: Tree) -> Fin
     )
 
 
-async def _covered(asks: Asks, facts: Facts, provider: Provider, tree: Tree) -> Finding:
+async def _covered(asks: Asks, facts: Facts, provider: Provider, tree: Tree, *, aligned: bool = True) -> Finding:
     """The provider leaves the envelope as it is, so the domain's own SPF record must let it pass."""
     root = tree.of(tree.root)
     if root is None or root.answer.outcome == UNANSWERED or root.record is None or root.record.problems:
         return _left_to_spf(facts, provider)
     if _names(tree, provider):
-        return _ok(facts, provider, "which the SPF record includes: SPF passes, and is aligned with the From domain")
+        alignment = "aligned" if aligned else "not aligned, as that is another domain than that of From"
+        return _ok(facts, provider, f"which the SPF record of {shown(facts.domain)} includes: SPF passes, {alignment}")
     theirs = coverage(await grow(asks, named(provider.includes[0]) or facts.domain)).ranges
     if theirs and not theirs - coverage(tree).ranges:
         listed = [term.text for term in root.terms if term.network and not Ranges.of([term.network]) - theirs]

@@ -7,6 +7,7 @@ Promises
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.names import name_of, shown
@@ -16,8 +17,9 @@ from mailwatch.checks.dns.provider.provider import KEEPS, SIGNS_AS_DOMAIN, is_re
 from mailwatch.checks.dns.provider.telling import NAME, tell
 from mailwatch.checks.dns.spf.corrected import corrected, fresh
 from mailwatch.checks.dns.spf.coverage import coverage
+from mailwatch.checks.dns.spf.judging import domain_of
 from mailwatch.checks.dns.spf.ranges import Ranges
-from mailwatch.checks.dns.spf.subject import line, placed
+from mailwatch.checks.dns.spf.subject import cut, line, placed
 from mailwatch.checks.dns.spf.tree import grow, named, target
 from mailwatch.finding import ERROR, NOT_APPLICABLE, OK, UNKNOWN, WARNING
 from mailwatch.question import UNKNOWN as UNANSWERED
@@ -47,7 +49,7 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
     if provider is None:
         found = [await _smarthost(asks, facts, tree)]
     elif provider.envelope == KEEPS:
-        found = [await _covered(asks, facts, provider, tree)]
+        found = [await _kept(asks, facts, provider, tree)]
     else:
         found = await _replaced(asks, facts, provider, tree)
     return [*old, *(each for each in found if not old or each.verdict != OK)]
@@ -108,14 +110,14 @@ async def _smarthost(asks: Asks, facts: Facts, tree: Tree) -> Finding:
             facts.domain,
             "ok",
             OK,
-            f"The SPF record of {shown(facts.domain)} lets the addresses of the relay {host[:80]} pass, if it is they "
+            f"The SPF record of {shown(facts.domain)} lets the addresses of the relay {cut(host)} pass, if it is they "
             "that it sends from.",
         )
     return tell(
         facts.domain,
         "relay-unknown",
         UNKNOWN,
-        f"All mail goes through {host[:80]}, and from which addresses it sends is not known here: whether SPF lets "
+        f"All mail goes through {cut(host)}, and from which addresses it sends is not known here: whether SPF lets "
         "them pass could not be checked.",
         fix="Ask its operator for the include that belongs into the SPF record, or give its sending address by --ip.",
         reference="RFC 7208 section 2.4",
@@ -132,13 +134,37 @@ async def _addresses(asks: Asks, host: str) -> Ranges:
     return Ranges.of_texts(each.address for answer in answers for each in answer.records if hasattr(each, "address"))
 
 
-async def _covered(asks: Asks, facts: Facts, provider: Provider, tree: Tree) -> Finding:
+async def _kept(asks: Asks, facts: Facts, provider: Provider, tree: Tree) -> Finding:
+    """The envelope stays as it is: SPF is asked at the domain that MAIL FROM has here."""
+    envelope = domain_of(facts.mail_from.text.strip().strip("<>")) if facts.mail_from else None
+    if envelope is None or envelope == facts.domain:
+        return await _covered(asks, facts, provider, tree)
+    there = await grow(asks, envelope)
+    root = there.of(there.root)
+    if root is not None and root.texts:
+        aligned = envelope.is_subdomain(facts.domain) or facts.domain.is_subdomain(envelope)
+        return await _covered(asks, replace(facts, domain=envelope), provider, there, aligned=aligned)
+    known = root is not None and root.answer.outcome != UNANSWERED
+    return tell(
+        envelope,
+        "not-included" if known else "unknown",
+        ERROR if known else UNKNOWN,
+        f"All mail goes through {provider.name} with {shown(envelope)} in MAIL FROM, and "
+        + ("that domain has no SPF record." if known else "its SPF record could not be looked up."),
+        fix=f"That domain needs an SPF record with include:{provider.includes[0]}.",
+        publish=line(envelope, fresh([f"include:{provider.includes[0]}"])) if known else None,
+        reference="RFC 7208 section 2.4",
+    )
+
+
+async def _covered(asks: Asks, facts: Facts, provider: Provider, tree: Tree, *, aligned: bool = True) -> Finding:
     """The provider leaves the envelope as it is, so the domain's own SPF record must let it pass."""
     root = tree.of(tree.root)
     if root is None or root.answer.outcome == UNANSWERED or root.record is None or root.record.problems:
         return _left_to_spf(facts, provider)
     if _names(tree, provider):
-        return _ok(facts, provider, "which the SPF record includes: SPF passes, and is aligned with the From domain")
+        alignment = "aligned" if aligned else "not aligned, as that is another domain than that of From"
+        return _ok(facts, provider, f"which the SPF record of {shown(facts.domain)} includes: SPF passes, {alignment}")
     theirs = coverage(await grow(asks, named(provider.includes[0]) or facts.domain)).ranges
     if theirs and not theirs - coverage(tree).ranges:
         listed = [term.text for term in root.terms if term.network and not Ranges.of([term.network]) - theirs]
@@ -243,8 +269,8 @@ def _other_region(facts: Facts, provider: Provider, place: Found) -> Finding:
         place.name,
         "bounce-region",
         WARNING,
-        f"{shown(place.name)} is set up for {provider.name} in another region ({place.host[:80]}) than that of the "
-        f"relay ({host[:80]}): mail gets an envelope of {provider.name} instead, and SPF is not aligned.",
+        f"{shown(place.name)} is set up for {provider.name} in another region ({cut(place.host)}) than that of the "
+        f"relay ({cut(host)}): mail gets an envelope of {provider.name} instead, and SPF is not aligned.",
         fix="Set up a MAIL FROM domain in the region of the relay: each region needs a subdomain of its own.",
         publish=f"{place.name.to_text()} IN MX 10 feedback-smtp.{host.split('.')[1]}.amazonses.com.",
         kind="MX",

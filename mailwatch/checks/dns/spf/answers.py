@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.names import shown
-from mailwatch.checks.dns.spf.corrected import corrected, terms_for
+from mailwatch.checks.dns.spf.corrected import corrected, fresh, terms_for
 from mailwatch.checks.dns.spf.judging import refused
 from mailwatch.checks.dns.spf.subject import Subject, cut, listed
 from mailwatch.checks.dns.spf.tree import read
 from mailwatch.checks.dns.spf.verdict import FAIL, NEUTRAL, NONE, PERMERROR, SOFTFAIL, TEMPERROR
 from mailwatch.finding import ERROR, UNKNOWN, WARNING
+from mailwatch.question import UNKNOWN as UNANSWERED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -57,12 +58,14 @@ async def other_answers(asks: Asks, judgement: Judgement) -> list[Finding]:
 
 
 async def _subject(asks: Asks, domain: Name, judged: Sequence[Judged]) -> Subject:
-    record = (await read(asks, domain)).record
+    published = await read(asks, domain)
+    record = published.record
     terms = terms_for(each.sending.address for each in refused(judged))
+    first = fresh(terms) if terms and not published.texts and published.answer.outcome != UNANSWERED else None
     return Subject(
         domain=domain,
         record=record.text if record else None,
-        better=corrected(record, terms) if record else None,
+        better=corrected(record, terms) if record else first,
     )
 
 

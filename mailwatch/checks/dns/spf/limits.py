@@ -136,12 +136,12 @@ def _covers(subject: Subject, tree: Tree) -> list[Finding]:
 
 
 def _everyone(subject: Subject, held: Coverage) -> list[Finding]:
-    version = max(BROADEST, key=held.ranges.share)
-    share = held.ranges.share(version)
+    version = max(BROADEST, key=held.ranges.of_public)
+    share = held.ranges.of_public(version)
     if share < HALF:
         return []
     whole = "every" if share > 1 - 2**-16 else "more than every second"
-    kind = "" if min(held.ranges.share(each) for each in BROADEST) >= HALF else f" {FAMILY[version]}"
+    kind = "" if min(held.ranges.of_public(each) for each in BROADEST) >= HALF else f" {FAMILY[version]}"
     return [
         subject.tell(
             "spf-passes-everyone",

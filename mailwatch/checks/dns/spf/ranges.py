@@ -108,6 +108,10 @@ class Ranges:
         spans = self.four if version == IPV4 else self.six
         return float(sum(last - first + 1 for first, last in spans) / (1 << BITS[version]))
 
+    def of_public(self, version: int) -> float:
+        """How much of the addresses that are ever routed this is, from 0 to 1: of IPv6 only 2000::/3 is handed out."""
+        return self.share(4) if version == IPV4 else (self & GLOBAL).share(6) * 8
+
     def bits(self, version: int) -> int | None:
         """The longest prefix that is at least as large as this: 8 for all of 10/8 or a little less; None when empty."""
         spans = self.four if version == IPV4 else self.six
@@ -117,3 +121,5 @@ class Ranges:
 
 NONE: Final = Ranges()
 EVERYONE: Final = Ranges(((0, (1 << BITS[4]) - 1),), ((0, (1 << BITS[6]) - 1),))
+GLOBAL: Final = Ranges.of([ip_network("2000::/3")])
+"""All of IPv6 that is handed out (RFC 4291 section 2.4)."""

@@ -56,4 +56,4 @@ def _opens(tree: Tree, term: Term) -> bool:
     if term.name == "all":
         return False
     matched = reaches(tree, tree.root, term)
-    return any(matched.share(version) >= HALF for version in BROADEST)
+    return any(matched.of_public(version) >= HALF for version in BROADEST)

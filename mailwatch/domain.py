@@ -31,7 +31,7 @@ RANK: Final = {WARNING: 1, ERROR: 2}
 FINDINGS: Final = 4
 """So many findings of a check are remembered, the worst first."""
 LONGEST: Final[dict[str, int]] = {"text": 300, "where": 100, "fix": 300, "record": 400, "publish": 400, "reference": 60}
-GRAVE: Final = frozenset({("spf", "spf-not-permitted"), ("spf", "spf-not-authorized")})
+GRAVE: Final = frozenset({("spf", "spf-fail"), ("spf", "spf-mail-from-fail")})
 """Check and code of what stops this host's mail: told as new also at the very first look."""
 
 

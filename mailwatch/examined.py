@@ -43,7 +43,7 @@ def domains(snapshot: Snapshot) -> Iterator[Metric]:
     )
     lookups = GaugeMetricFamily(
         PREFIX + "spf_lookups",
-        "Look-ups that the SPF record of a domain costs; 10 are allowed.",
+        "Look-ups that a domain's SPF record took for this host; 10 are allowed.",
         labels=["domain"],
     )
     for domain, said in snapshot.domains.items():

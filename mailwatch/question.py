@@ -28,7 +28,7 @@ class Answer:
     seconds: for how long this may be remembered, None when nobody said. ``authentic``: the resolver has validated it;
     None when a resolver says so of nothing. ``signed``: signatures came with it, the first of which ends at
     ``signed_until`` (seconds), and began at ``signed_since``. ``bogus``: there is an answer, and its DNSSEC is wrong:
-    the outcome is UNKNOWN then, and ``records`` and signatures are those that nobody may believe.
+    the outcome is UNKNOWN then, and ``unbelieved`` are its records, to tell what is wrong with them.
     ``trouble`` says why nobody could tell, with the zone or server that does not answer.
     """
 
@@ -44,6 +44,7 @@ class Answer:
     signed_until: float | None = None
     signed_since: float | None = None
     bogus: bool = False
+    unbelieved: tuple[Rdata, ...] = ()
     server: str = ""
     trouble: str | None = None
 

@@ -184,6 +184,12 @@ def test_a_domain_inside_a_zone_is_looked_for_in_it() -> None:
     assert "example.com answer" in found.text
 
 
+def test_the_zone_of_an_alias_is_not_that_of_its_target() -> None:
+    zone = "alias.example.com. 300 IN CNAME example.com."
+    found = found_by("delegation", {"zone": zone, "facts": {"domain": "alias.example.com"}})
+    assert "name servers of example.com answer" in found[0].text
+
+
 @pytest.mark.parametrize("local", ['example.com. 77 IN TXT "v=spf1 -all"', "example.com. 77 IN MX 10 old.example.com."])
 def test_what_this_host_remembers_is_compared_with_what_the_servers_say(local: str) -> None:
     found = one("delegation", {"local": local}, "delegation-local-differs")

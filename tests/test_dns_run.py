@@ -135,7 +135,9 @@ def test_an_hourly_run_looks_when_it_is_due_and_tells_what_has_changed(tmp_path:
     told = tmp_path / "told"
     job = CronJob(tmp_path / "job", extra=config(nameserver, told))
     assert job.run().returncode == 0
-    assert shown(job, STATUS) == [f'{STATUS}{{check="mx",domain="example.com"}} 0.0', f'{STATUS}{{check="helo",domain="example.com"}} 0.0']  # fmt: skip
+    assert sorted(shown(job, STATUS)) == [
+        f'{STATUS}{{check="{check}",domain="example.com"}} 0.0' for check in ("helo", "mx")
+    ]
     asked = len(nameserver.now.asked)
     assert asked
     # a run a moment later asks nobody, and shows what is known
@@ -159,6 +161,28 @@ def test_an_hourly_run_looks_when_it_is_due_and_tells_what_has_changed(tmp_path:
     nameserver.serve(HEALTHY)
     assert job.run().returncode == 0
     assert kinds(told) == [("first", "dns-worse", "page"), ("resolved", "dns-worse", "page")]
+
+
+DENYING = HEALTHY.replace("v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 -all", "v=spf1 -all")
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("192.0.2.25", [("first", "dns-worse", "page")]), ("192.0.2.26", [("first", "dns-found", "warn")])],
+    ids=["this host may not send", "what else is wrong is told and pages nobody"],
+)
+def test_at_the_first_look_only_spf_that_does_not_permit_this_host_is_a_page(
+    tmp_path: Path, nameserver: Nameserver, address: str, expected: list[tuple[str, str, str]]
+) -> None:
+    told = tmp_path / "told"
+    nameserver.serve(DENYING if address == "192.0.2.25" else NO_MAIL)
+    about = config(nameserver, told).replace('["mx", "helo"]', '["spf"]' if address == "192.0.2.25" else '["mx"]')
+    job = CronJob(tmp_path / "job", extra=about)
+    job.run()
+    assert kinds(told) == expected
+    assert shown(job, "mailwatch_dns_spf_lookups") == (
+        ['mailwatch_dns_spf_lookups{domain="example.com"} 0.0'] if address == "192.0.2.25" else []
+    )
 
 
 def test_without_a_domain_nobody_is_asked_and_check_config_says_what_is_wrong(tmp_path: Path) -> None:

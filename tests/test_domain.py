@@ -46,7 +46,7 @@ FINDINGS: dict[str, tuple[Finding, ...] | None] = {
     "other": (found("spf", "spf-ok", OK, "one SPF record", record="v=spf1 a mx -all"),),
     "bad": (found("spf", "spf-two-records", ERROR, "there are two SPF records", record="v=spf1 -all, v=spf1 mx -all"),),
     "warning": (found("spf", "spf-too-lax", WARNING, "the record ends in +all"),),
-    "grave": (found("spf", "spf-not-permitted", ERROR, "192.0.2.25 may not send"),),
+    "grave": (found("spf", "spf-fail", ERROR, "192.0.2.25 may not send"),),
     "unknown": (found("spf", "spf-unknown", UNKNOWN, "SERVFAIL"),),
     "warning and unknown": (
         found("spf", "spf-too-lax", WARNING, "the record ends in +all"),
@@ -128,6 +128,10 @@ STORIES: dict[str, tuple[Steps, list[tuple[str, ...]]]] = {
         ("well", "bad", "bad", *["warning and unknown"] * 3),
         [("first", *PAGE)],
     ),
+    "nor while what was expected is all that is seen beside it": (
+        ("warning", "warning", "bad", "bad", *["warning and unknown"] * 3),
+        [("first", *STOOD), ("first", *PAGE)],
+    ),
     "what was there at the first look is told once and pages nobody": (("bad",) * 60, [("first", *STOOD)]),
     "what was there and is over": (("bad", "bad", "well", "well"), [("first", *STOOD), ("resolved", *STOOD)]),
     "what was there at one look only": (("bad", "well", "well"), []),
@@ -162,6 +166,19 @@ def test_an_error_is_told_again_and_a_warning_and_what_was_there_are_not() -> No
     assert reminders("well", *["bad"] * 10) > 5
     assert reminders("well", *["warning"] * 50) == 0
     assert reminders(*["bad"] * 50) == 0
+
+
+def test_what_it_was_is_still_told_when_it_is_over() -> None:
+    first, *_, last = told(looks("well", "bad", "bad", "well", "well"))
+    assert last.kind == "resolved"
+    assert last.alert.evidence == first.alert.evidence
+    assert last.alert.evidence["was"] == "v=spf1 mx -all"
+
+
+def test_of_a_warning_too() -> None:
+    first, last = told(looks("well", "warning", "warning", "well", "well"))
+    assert last.kind == "resolved"
+    assert last.alert.evidence == first.alert.evidence
 
 
 def test_a_letter_says_what_was_what_is_and_what_to_do() -> None:
@@ -323,7 +340,7 @@ def test_the_page_reads_it_from_the_state(tmp_path: Path) -> None:
 
 
 verdicts = st.sampled_from([OK, WARNING, ERROR, UNKNOWN, NOT_APPLICABLE])
-codes = st.sampled_from(["spf-a", "spf-b", "spf-not-permitted"])
+codes = st.sampled_from(["spf-a", "spf-b", "spf-fail"])
 some = st.lists(st.tuples(codes, verdicts), min_size=1, max_size=6)
 
 

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
 import dns.name
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailwatch.checks.dns.facts import Facts, SendingAddress
 from mailwatch.checks.dns.provider.known import PROVIDERS
 from mailwatch.checks.dns.provider.provider import is_relay_of, matches, relay_host
 from mailwatch.checks.dns.spf.corrected import corrected, fresh, merged
 from mailwatch.checks.dns.spf.counts import MOST_LINES, Count, count, drawn, loops
 from mailwatch.checks.dns.spf.coverage import coverage
+from mailwatch.checks.dns.spf.judging import senders
 from mailwatch.checks.dns.spf.networks import duplicates, shadowed
 from mailwatch.checks.dns.spf.ranges import EVERYONE, NONE, Ranges
 from mailwatch.checks.dns.spf.record import parse
 from mailwatch.checks.dns.spf.subject import Subject, line, listed
-from mailwatch.checks.dns.spf.tree import Tree, grow, named
+from mailwatch.checks.dns.spf.targets import registrable
+from mailwatch.checks.dns.spf.tree import MOST_DOMAINS, Tree, grow, named
 from mailwatch.examination import examine
 from mailwatch.finding import ERROR, Finding
 from mailwatch.resolver import Resolver
@@ -323,6 +327,126 @@ def test_what_should_be_published_ends_the_problem(case: dict[str, Any]) -> None
 async def _spf(port: int, facts: dict[str, Any]) -> list[Finding]:
     async with Resolver(servers=(("127.0.0.1", port),), deadline=6.0) as asks:
         return (await examine(asks, facts_of(facts), only={"spf"}))["spf"]
+
+
+def publish(zone: str, facts: dict[str, Any] | None = None, *, only: str = "spf") -> list[Finding]:
+    """What one check finds in the healthy zone with these lines."""
+    with NameServer(changed(HEALTHY, [], zone)) as server:
+        return asyncio.run(_only(server.address[1], facts_of(facts or {}), only))
+
+
+async def _only(port: int, facts: Facts, only: str) -> list[Finding]:
+    async with Resolver(servers=(("127.0.0.1", port),), deadline=6.0) as asks:
+        return (await examine(asks, facts, only={only}))[only]
+
+
+OURS = "ip4:192.0.2.25 ip6:2001:db8::25"
+BETTER = [
+    ("a redirect to nothing goes", records(root=f"{OURS} redirect=gone.example.com"), f"v=spf1 {OURS} ~all"),
+    ("an include of nothing goes", records(root=f"include:gone.example.com {OURS} -all"), f"v=spf1 {OURS} -all"),
+    ("a name without address goes", records(root=f"a:gone.example.com {OURS} -all"), f"v=spf1 {OURS} -all"),
+    ("an include that lets everybody pass goes", records(root=f"{OURS} include:a.example.com -all", a="+all"), f"v=spf1 {OURS} -all"),
+    ("a network of half the Internet goes", records(root=f"{OURS} ip4:0.0.0.0/1 -all"), f"v=spf1 {OURS} -all"),
+    ("ptr goes, and our addresses come", records(root="ptr -all"), f"v=spf1 {OURS} -all"),
+    ("ptr goes, and a network has them already", records(root="ptr ip4:192.0.2.0/24 ip6:2001:db8::/64 -all"), "v=spf1 ip4:192.0.2.0/24 ip6:2001:db8::/64 -all"),
+    ("who passed by +all is named", records(root="+all"), f"v=spf1 {OURS} ~all"),
+    ("a term that cannot be asked now stays", records(root=f"include:%{{i}}.example.com {OURS} ?all"), f"v=spf1 include:%{{i}}.example.com {OURS} ~all"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("zone", "expected"), [pytest.param(*case[1:], id=case[0]) for case in BETTER])
+def test_what_harms_goes_and_this_host_stays(zone: str, expected: str) -> None:
+    assert {each.publish for each in publish(zone)} == {f'example.com. IN TXT "{expected}"'}
+
+
+def test_more_names_of_an_address_than_ptr_looks_at_are_told() -> None:
+    names = "".join(f"25.2.0.192.in-addr.arpa. 300 IN PTR h{at}.example.com.\n" for at in range(11))
+    found = publish(records(root="ptr ip4:192.0.2.25 ip6:2001:db8::25 -all") + names)
+    assert [each.code for each in found] == ["spf-ptr", "spf-too-many-ptr"]
+
+
+def test_a_guessed_address_is_never_an_error() -> None:
+    zone = records(root="ip4:198.51.100.1 -all")
+    assert [each.verdict for each in publish(zone)] == ["error"]
+    (guessed,) = publish(zone, {"guessed": True})
+    assert guessed.verdict == "warning"
+    assert "guessed" in guessed.text
+    assert "--ip" in guessed.fix
+
+
+def test_behind_a_relay_only_an_address_given_for_it_is_the_sender() -> None:
+    facts = facts_of({"relay": "smtp.relay.example", "ip": ["192.0.2.25"]})
+    found_out = replace(facts, addresses=(SendingAddress(address=ip_address("192.0.2.25"), origin="an interface"),))
+    assert [str(each.address) for each in senders(facts)] == ["192.0.2.25"]
+    assert senders(found_out) == ()
+
+
+def test_a_tree_without_end_is_left_at_some_point() -> None:
+    zone = records(root=" ".join(f"include:i{at}.example.com" for at in range(10)) + " -all") + "".join(
+        records(**{f"i{at}": f"include:i{2 * at + 10}.example.com include:i{2 * at + 11}.example.com -all"})
+        for at in range(60)
+    )
+    assert len(grown(zone).published) == MOST_DOMAINS
+    assert count(grown(zone)).lookups > 10
+
+
+@pytest.mark.parametrize(
+    ("name", "free"),
+    [
+        ("_spf.gone.example", "gone.example."),
+        ("a.gone.co.zz", "gone.co.zz."),
+        ("gone.example.com", None),
+        ("a.b.nowhere", None),
+    ],
+)
+def test_a_name_that_anybody_could_register_is_known_by_what_is_above_it(name: str, free: str | None) -> None:
+    zone = "".join(
+        f"{top} 300 IN SOA ns.{top} hostmaster.{top} 1 1800 900 604800 300\n" for top in ("example.", "co.zz.")
+    )
+
+    async def run(port: int) -> dns.name.Name | None:
+        async with Resolver(servers=(("127.0.0.1", port),), deadline=5.0) as asks:
+            return await registrable(asks, dns.name.from_text(name))
+
+    with NameServer(changed(HEALTHY, [], zone)) as server:
+        found = asyncio.run(run(server.address[1]))
+    assert (found.to_text() if found else None) == free
+
+
+def test_where_the_domain_itself_is_the_envelope_of_ses_its_include_is_right() -> None:
+    zone = records(bounce="include:amazonses.com ~all")
+    zone += "bounce.example.com. 300 IN MX 10 feedback-smtp.eu-west-1.amazonses.com.\n"
+    zone += 'amazonses.com. 300 IN TXT "v=spf1 ip4:203.0.113.0/24 -all"\n'
+    facts = {"relay": "email-smtp.eu-west-1.amazonaws.com", "domain": "bounce.example.com"}
+    assert [each.code for each in publish(zone, facts, only="provider")] == ["provider-ok"]
+
+
+def test_of_very_many_senders_twenty_are_asked_about() -> None:
+    found = publish("", {"senders": [f"d{at}.example" for at in range(25)]}, only="senders")
+    assert len(found) == 8
+    assert "13 more domains" in found[-1].text
+
+
+WORDS = st.one_of(
+    st.binary(max_size=30),
+    st.sampled_from([b"v=spf1", b" ", b"include:", b"mx", b"a:h.example.com/0", b"ip4:0.0.0.0/0", b"redirect=example.com", b"%{i}", b"-all", b"exists:%%.", b"\xc3\xbc", b"ptr:"]),
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.lists(WORDS, max_size=12).map(lambda words: b" ".join([b"v=spf1", *words])[:250]), min_size=1, max_size=2
+    )
+)
+def test_whatever_stands_in_a_record_every_check_ends_with_findings_in_plain_text(texts: list[bytes]) -> None:
+    zone = "".join(
+        'example.com. 300 IN TXT "' + "".join(f"\\{byte:03d}" for byte in text) + '"\n' for text in dict.fromkeys(texts)
+    )
+    for only in ("spf", "provider"):
+        for each in publish(zone, only=only):
+            assert not each.code.endswith("-not-checked"), each
+            assert (each.text + each.fix + (each.record or "") + (each.publish or "")).isprintable(), each
 
 
 def test_the_zones_of_this_file_are_there() -> None:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CHECKS: Final = (
-    "spf", "dkim", "dmarc", "mx", "ptr", "helo", "blocklists", "provider", "mta_sts", "tls_rpt", "dane", "dnssec",
-    "caa", "bimi",
+    "spf", "provider", "senders", "ptr", "helo", "dkim", "dmarc", "mx", "delegation", "blocklists", "mta_sts",
+    "tls_rpt", "dane", "dnssec", "caa", "bimi",
 )  # fmt: skip
 """Every check of a domain by name. Said here once more: the agent loads none of them, they run in a process apart."""
 MOST_DOMAINS: Final = 20

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from mailwatch.options.dns import DnsOptions
 
 LARGEST: Final = 1 << 20
-MOST_FINDINGS: Final = 500
 MEMORY: Final = 512 << 20
 CHUNK: Final = 1 << 16
 MARGIN: Final = 5.0
@@ -147,8 +146,7 @@ def read(domain: str, said: bytes, at: float, checks: Collection[str]) -> Domain
         return None
     try:
         report = json.loads(said)
-        listed = list(report["findings"])[:MOST_FINDINGS]
-        found = [finding for finding in map(finding_in, listed) if finding is not None]
+        found = [finding for finding in map(finding_in, list(report["findings"])) if finding is not None]
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
     by_check = {name: tuple(each for each in found if each.check == name) for name in checks}

@@ -139,6 +139,8 @@ class Servers:
     async def _reply(self, server: Server, asked: Message, troubles: Troubles, *, tcp: bool) -> Message:
         """The answer of one server; without EDNS, where it does not know that."""
         async with self.run.limit:
+            if self.run.left() <= 0:
+                raise TimeoutError
             try:
                 if server in self._without_edns:
                     asked.use_edns(edns=False)

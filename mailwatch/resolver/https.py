@@ -118,7 +118,7 @@ def _why(error: Exception) -> str:
     match error:
         case Odd():
             return str(error)
-        case EOFError():
+        case EOFError() | ConnectionResetError():
             return "ended the connection before its answer was whole"
         case ssl.SSLError():
             return f"does not speak TLS with us: {shown(str(error.reason or error))}"

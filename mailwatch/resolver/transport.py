@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NO_REPLY: Final = "did not answer"
 """What is said of a server that does not."""
 LARGEST_DATAGRAM: Final = 4096
-"""Three times what is asked for; more is not looked at."""
+"""Three times what is asked for; a longer one is cut, and no message then."""
 
 
 class NoReply(Exception):  # noqa: N818 - its own state
@@ -41,8 +41,8 @@ async def by_udp(server: Server, asked: Message, patience: float) -> Message:
                 await loop.sock_connect(line, server)
                 await loop.sock_sendall(line, asked.to_wire())
                 while True:
-                    wire = await loop.sock_recv(line, LARGEST_DATAGRAM + 1)
-                    if len(wire) <= LARGEST_DATAGRAM and (message := accepted(wire, asked)):
+                    message = accepted(await loop.sock_recv(line, LARGEST_DATAGRAM), asked)
+                    if message is not None:
                         return message
                     strange = True
     except OSError as error:  # TimeoutError is one

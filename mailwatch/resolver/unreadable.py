@@ -1,7 +1,8 @@
 """Reads a message in which some record breaks the rules of its kind, such as a TLSA digest that is too short.
 
 dnspython refuses the whole of such a message, and a name with one bad record would seem to have no server. Here that
-record is its bytes (``GenericRdata``), and the others are what they are. What is broken elsewhere is an error still.
+record is its bytes (``GenericRdata``), if it is of a kind that is looked at byte by byte, and the others are what they
+are. What is broken elsewhere is an error still.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from dns.message import Message
 
 HEADER: Final = 12
+KEPT: Final = (dns.rdatatype.TLSA, dns.rdatatype.CAA)
 LONGEST_TTL: Final = 2**31 - 1
 
 
@@ -30,27 +32,28 @@ def read_unreadable(wire: bytes) -> Message:
     for _ in range(questions):
         parser.get_name(decompress=True)
         parser.get_struct("!HH")
-    for _ in range(answers):
-        _keep(message, parser)
+    kept = sum(_keep(message, parser) for _ in range(answers))
     for _ in range(others + more):
         parser.get_name(decompress=True)
         parser.get_bytes(parser.get_struct("!HHIH")[3])
-    if len(message.question) != questions:
+    if len(message.errors) != kept:
         raise FormError
     return message
 
 
-def _keep(message: Message, parser: dns.wire.Parser) -> None:
-    """Put a record into the answer that is missing there because it cannot be read."""
+def _keep(message: Message, parser: dns.wire.Parser) -> bool:
+    """Put a record into the answer that is missing there because it cannot be read; whether that was so."""
     name = parser.get_name(decompress=True)
     kind, net, ttl, length = parser.get_struct("!HHIH")
     at = parser.current
     data = parser.get_bytes(length)
-    if net != dns.rdataclass.IN:
-        return
+    if net != dns.rdataclass.IN or kind not in KEPT:
+        return False
     rdtype = dns.rdatatype.RdataType.make(kind)
     try:
         dns.rdata.from_wire(dns.rdataclass.IN, rdtype, parser.wire, at, length)
     except (DNSException, ValueError):
         rrset = message.find_rrset(message.answer, name, dns.rdataclass.IN, rdtype, create=True)
         rrset.add(dns.rdata.GenericRdata(dns.rdataclass.IN, rdtype, data), ttl if ttl <= LONGEST_TTL else 0)
+        return True
+    return False

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from mailwatch.domain import rank
 from mailwatch.finding import ERROR
-from mailwatch.firing import HOLD, RAISE, UNKNOWN, Firing, unknown
+from mailwatch.firing import HOLD, RAISE, Firing, unknown
 
 if TYPE_CHECKING:
     from mailwatch.domain import CheckRecord, Domain
     from mailwatch.finding import Finding
-    from mailwatch.firing import Level
     from mailwatch.options import DnsChanged
     from mailwatch.view import View
 
@@ -92,14 +91,13 @@ def _found(domain: Domain, now: float, options: DnsChanged) -> list[Firing]:
     if not there:
         return []
     worst_first = sorted((each for found in there.values() for each in found), key=rank, reverse=True)
-    level: Level = UNKNOWN if any(domain.checks[check].unknown_since is not None for check in there) else RAISE
     return [
         Firing(
             rule=NAME,
             cause=FOUND,
             scope=domain.name,
             severity=options.severity or "warn",
-            level=level,
+            level=RAISE,
             since=now,
             count=len(worst_first),
             evidence={

@@ -66,10 +66,10 @@ def zone() -> str:
         for line in file.read_text().splitlines()
         if not line.startswith('example.com. 300 IN TXT "v=spf1')
     ]
-    included = " ".join(f"include:_spf{number}.example.com" for number in range(PROVIDERS))
+    included = " ".join(f"include:_s{number}.example.com" for number in range(PROVIDERS))
     lines += [f'example.com. 300 IN TXT "v=spf1 a mx {included} ip4:192.0.2.25 ip6:2001:db8::25 -all"']
     lines += [
-        f'_spf{number}.example.com. 300 IN TXT "v=spf1 ip4:198.51.100.{number} -all"' for number in range(PROVIDERS)
+        f'_s{number}.example.com. 300 IN TXT "v=spf1 ip4:198.51.100.{number} -all"' for number in range(PROVIDERS)
     ]
     return "\n".join(lines)
 

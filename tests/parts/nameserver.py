@@ -33,7 +33,7 @@ PATIENCE: Final = 10
 MOST_ALIASES: Final = 16
 LARGE: Final = 9000
 FAULTS: Final = """servfail refused silent truncated truncated-udp garbage wrong-id wrong-question slow:SECONDS formerr-edns loop
-lame bogus oversized secure spoofed transient referral helpless hearsay ede:CODE:TEXT"""
+lame bogus oversized secure spoofed transient referral helpless hearsay partial ede:CODE:TEXT"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ class NameServer:
         spoofed: by UDP, with messages of another before it; transient: SERVFAIL the first time, then right;
         referral: to other name servers; helpless: nothing, as by a server that asks no others; hearsay: right, and not
         as a name server of the zone (no AA);
+        partial: the first alias of a chain, and no more;
         ede:6:words: SERVFAIL with an extended error (RFC 8914); secure: AD is set for this name and all below it
         (``.``: for the root alone).
     ``delay`` is in seconds, for each answer. ``asked`` is what was asked, in order; ``questions`` says how as well;
@@ -227,7 +228,7 @@ class NameServer:
             target = name if fault == "loop" else self._data.into(answer, name, question.rdtype)
             if fault == "loop":
                 answer.answer.append(dns.rrset.from_text(name, 60, "IN", "CNAME", name.to_text()))
-            if target is None or target in chain:
+            if target is None or target in chain or fault == "partial":
                 break
             chain.append(target)
             name = target

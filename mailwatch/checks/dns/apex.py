@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from dns.rdtypes.ANY.NS import NS
 from dns.rdtypes.ANY.SOA import SOA
 
-from mailwatch.checks.dns.addresses import Address, Host, host_of, soon_host
+from mailwatch.checks.dns.addresses import Address, Host, host_of, reason, soon_host
 from mailwatch.checks.dns.names import parent
 from mailwatch.question import ANSWER, UNKNOWN, Answer
 
@@ -40,6 +40,12 @@ class Server:
         return self.soa.outcome == ANSWER
 
     @property
+    def is_lame(self) -> bool:
+        """Whether it said that it does not have the zone, or cannot read it; silence may be the network's."""
+        said = ("answered", "refers to other name servers")
+        return not self.answers and (self.soa.outcome != UNKNOWN or any(each in reason(self.soa) for each in said))
+
+    @property
     def serial(self) -> int | None:
         """The version of the zone that it has."""
         return next((each.serial for each in self.soa.records if isinstance(each, SOA)), None)
@@ -52,6 +58,8 @@ async def zone_of(asks: Asks, domain: Name) -> Name | Answer:
         above.append(up)
     for name in above:
         asks.soon(name, "SOA")
+    for name in above[:2]:  # it is one of these two, mostly
+        asks.soon(name, "NS")
     for name in above:
         answer = await asks.ask(name, "SOA")
         if answer.outcome == UNKNOWN:

@@ -117,48 +117,29 @@ def _grammar(answer: Answer, tags: TagList) -> list[Finding]:
 
 
 def _addresses(answer: Answer, logo: str, certificate: str) -> list[Finding]:
-    told = []
+    """What is wrong with where the logo and its certificate are."""
+    return [each for each in (_logo(answer, logo), _certificate(answer, certificate)) if each is not None]
+
+
+def _logo(answer: Answer, logo: str) -> Finding | None:
+    if _is_https(logo, (".svg", ".svgz")):
+        return None
     if not logo:
-        told.append(
-            _made(
-                answer,
-                "bimi-no-logo",
-                WARNING,
-                "The BIMI record has no address of a logo (l=): none is shown.",
-                fix="Give the address of an SVG file: l=https://...",
-            )
-        )
-    elif not _is_https(logo, (".svg", ".svgz")):
-        told.append(
-            _made(
-                answer,
-                "bimi-logo-address",
-                WARNING,
-                f"The logo is at {_seen(logo)}, and receivers take an SVG file by https only: none is shown.",
-                fix="Give an address as https://.../logo.svg.",
-            )
-        )
+        text, fix = "The BIMI record has no address of a logo (l=): none is shown.", "Give one: l=https://.../logo.svg."
+        return _made(answer, "bimi-no-logo", WARNING, text, fix=fix)
+    text = f"The logo is at {_seen(logo)}, and receivers take an SVG file by https only: none is shown."
+    return _made(answer, "bimi-logo-address", WARNING, text, fix="Give an address as https://.../logo.svg.")
+
+
+def _certificate(answer: Answer, certificate: str) -> Finding | None:
+    if _is_https(certificate, (".pem",)):
+        return None
     if not certificate:
-        told.append(
-            _made(
-                answer,
-                "bimi-no-certificate",
-                NOT_APPLICABLE,
-                "The logo has no certificate (a=), which is optional; large providers show none without.",
-                fix="Get a certificate for the mark, if they are to show it.",
-            )
-        )
-    elif not _is_https(certificate, (".pem",)):
-        told.append(
-            _made(
-                answer,
-                "bimi-certificate-address",
-                WARNING,
-                f"The certificate is at {_seen(certificate)}, and receivers take a PEM file by https only.",
-                fix="Give an address as https://.../mark.pem.",
-            )
-        )
-    return told
+        text = "The logo has no certificate (a=), which is optional; large providers show none without."
+        fix = "Get a certificate for the mark, if they are to show it."
+        return _made(answer, "bimi-no-certificate", NOT_APPLICABLE, text, fix=fix)
+    text = f"The certificate is at {_seen(certificate)}, and receivers take a PEM file by https only."
+    return _made(answer, "bimi-certificate-address", WARNING, text, fix="Give an address as https://.../mark.pem.")
 
 
 def _is_https(url: str, endings: tuple[str, ...]) -> bool:
@@ -241,7 +222,7 @@ def _unknown(answer: Answer) -> Finding:
         check=NAME,
         code="bimi-unknown",
         verdict=UNKNOWN,
-        text=f"Could not check BIMI ({shown(answer.name)} {answer.kind}: {answer.trouble}).",
+        text=f"Could not check BIMI ({answer.trouble}).",
         where=f"{shown(answer.name)} {answer.kind}",
         fix="Try again; if it stays so, ask whoever runs the name servers.",
         reference=DRAFT,
@@ -249,7 +230,7 @@ def _unknown(answer: Answer) -> Finding:
 
 
 def _made(answer: Answer, code: str, verdict: str, text: str, *, fix: str, column: int = 0) -> Finding:
-    texts = [escaped(octets(each)) for each in answer.records[:5]]
+    texts = [shortened(escaped(octets(each)), LONGEST_URL) for each in answer.records[:5]]
     return Finding(
         check=NAME,
         code=code,

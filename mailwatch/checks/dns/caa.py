@@ -31,6 +31,14 @@ CRITICAL: Final = 128
 ISSUING: Final = ("issue", "issuewild")
 KNOWN: Final = (*ISSUING, "issuemail", "issuevmc", "iodef", "contactemail", "contactphone")
 """Property tags (RFC 8659 section 4, RFC 9495, and what the CA/Browser Forum has registered)."""
+AUTHORITIES: Final = {
+    "letsencrypt": "letsencrypt.org",
+    "digicert": "digicert.com",
+    "sectigo": "sectigo.com",
+    "zerossl": "sectigo.com",
+    "globalsign": "globalsign.com",
+}
+"""What large authorities are known by, after what people call them."""
 REPORTS: Final = ("mailto:", "http://", "https://")
 HIGHEST: Final = 12
 """Labels that are climbed."""
@@ -60,14 +68,16 @@ class Rules:
 
 async def check(asks: Asks, facts: Facts) -> list[Finding]:
     """What is wrong with CAA of the domain, its mail hosts and the host of its MTA-STS policy."""
-    asks.soon(facts.domain, "CAA")
+    for at in (facts.domain, parent(facts.domain)):
+        if at is not None and len(at.labels) > 1:
+            asks.soon(at, "CAA")
     names = await _names(asks, facts.domain)
     for name in names:
         asks.soon(name, "CAA")
     answers = {name: await _climbed(asks, name) for name in names}
     lost = next((each for each in answers.values() if each is not None and each.outcome == NOBODY_KNOWS), None)
     if lost is not None:
-        text = (f"could not check: nobody could tell the CAA records of {shown(lost.name)}: {lost.trouble}."
+        text = (f"Could not check: nobody could tell the CAA records of {shown(lost.name)}: {lost.trouble}."
                 " An authority that cannot either issues no certificate.")  # fmt: skip
         return [Finding(check=NAME, code="caa-unknown", verdict=UNKNOWN, text=text, where=f"{shown(lost.name)} CAA",
                         reference="RFC 8659 section 3")]  # fmt: skip
@@ -116,7 +126,7 @@ def _rules(answers: dict[Name, Answer | None]) -> list[Rules]:
 def _findings(rules: Rules, domain: Name) -> list[Finding]:
     found = [each for record in rules.records for each in _wrong(rules, record)]
     if len(rules.records) < len(rules.answer.records[:MOST]):
-        text = f"a CAA record of {shown(rules.answer.name)} is no such record: its tag is not of letters and digits."
+        text = f"A CAA record of {shown(rules.answer.name)} is no such record: its tag is not of letters and digits."
         found.append(_found(rules, "malformed", text, "Publish it anew.", "RFC 8659 section 4.1", None))
     needed = [each for each in rules.hosts if each != domain]
     bad = any(each.code in ("caa-malformed", "caa-unknown-critical") for each in found)
@@ -124,9 +134,7 @@ def _findings(rules: Rules, domain: Name) -> list[Finding]:
         named = ", ".join(map(shown, needed))
         text = f"CAA forbids every authority to issue a certificate for {named}, which needs one for mail."
         fix = "Publish an issue record of the authority that you get certificates from."
-        found.append(
-            _found(rules, "nobody", text, fix, "RFC 8659 section 4.2", _line(rules, None, "issue", "letsencrypt.org"))
-        )
+        found.append(_found(rules, "nobody", text, fix, "RFC 8659 section 4.2", None))
     return found
 
 
@@ -137,16 +145,16 @@ def _wrong(rules: Rules, record: CAA) -> list[Finding]:
     if tag not in KNOWN:
         found += _unknown_tag(rules, record, tag)
     if record.flags not in (0, CRITICAL):
-        text = f"the CAA record has flags {record.flags}, where 0 and 128 (critical) have a meaning."
-        line = _line(rules, 0, tag, value)
+        text = f"The CAA record has flags {record.flags}, where 0 and 128 (critical) have a meaning."
+        line: str | None = _line(rules, 0, tag, value)
         found.append(_found(rules, "flags", text, "Set flags to 0.", "RFC 8659 section 4.1", line, record))
     if tag in (*ISSUING, "issuemail", "issuevmc") and (wrong := malformed(value)) is not None:
         effect = NOBODY if tag == "issue" and not rules.issuers() else "The record authorises nobody."
         text = f'CAA: {tag} "{plain(value, 80)}" {wrong}. {effect}'
         fix = "Give the domain by which the authority is known, such as letsencrypt.org."
-        found.append(
-            _found(rules, "malformed", text, fix, "RFC 8659 section 4.2", _line(rules, 0, tag, meant(value)), record)
-        )
+        better = meant(value)
+        line = None if better is None else _line(rules, 0, tag, better)
+        found.append(_found(rules, "malformed", text, fix, "RFC 8659 section 4.2", line, record))
     if tag == "iodef" and not value.lower().startswith(REPORTS):
         text = f'CAA: iodef "{plain(value, 80)}" is neither mailto: nor the address of a page: nobody can report there.'
         better = _line(rules, 0, tag, f"mailto:{value}") if "@" in value else None
@@ -159,11 +167,11 @@ def _unknown_tag(rules: Rules, record: CAA, tag: str) -> list[Finding]:
     line = _line(rules, 0, near[0], record.value.decode("latin-1")) if near else None
     hint = f" (meant {near[0]}?)" if near else ""
     if record.flags & CRITICAL:
-        text = f'the CAA record "{plain(tag, 40)}"{hint} is marked critical, and no authority knows it. {NOBODY}'
+        text = f'The CAA record "{plain(tag, 40)}"{hint} is marked critical, and no authority knows it. {NOBODY}'
         return [_found(rules, "unknown-critical", text, "Take the record out.", "RFC 8659 section 4.5", line, record)]
     if not near:
         return []
-    text = f'the CAA record "{plain(tag, 40)}" is of a kind that no authority knows, and is ignored: meant {near[0]}?'
+    text = f'The CAA record "{plain(tag, 40)}" is of a kind that no authority knows, and is ignored: meant {near[0]}?'
     return [_found(rules, "unknown-tag", text, "Publish it as shown.", "RFC 8659 section 4.1", line, record)]
 
 
@@ -189,10 +197,12 @@ def issuer(value: str) -> str:
     return "" if malformed(value) is not None else value.partition(";")[0].strip(" \t").lower()
 
 
-def meant(value: str) -> str:
-    """The domain that somebody may have meant by a value; ``ca.example`` where that cannot be guessed."""
-    bare = value.strip(" \t\"'").partition(";")[0].rpartition("://")[2].partition("/")[0].strip(" \t.").lower()
-    return bare if bare and malformed(bare) is None else "letsencrypt.org"
+def meant(value: str) -> str | None:
+    """The domain that somebody may have meant by a value; None where that cannot be told."""
+    bare = value.strip(" \t\"'").partition(";")[0].rpartition("://")[2].partition("/")[0].strip(' \t."').lower()
+    if bare and malformed(bare) is None:
+        return bare
+    return AUTHORITIES.get("".join(each for each in bare if each.isalnum()))
 
 
 def _is_label(label: str) -> bool:
@@ -209,9 +219,9 @@ def _tag(record: CAA) -> str:
     return record.tag.decode("latin-1").lower()
 
 
-def _line(rules: Rules, flags: int | None, tag: str, value: str) -> str:
-    text = escaped(value.encode("latin-1", "replace")).replace('"', '\\"')
-    return f'{written(rules.answer.name)} 300 IN CAA {flags or 0} {tag} "{text}"'
+def _line(rules: Rules, flags: int, tag: str, value: str) -> str:
+    text = escaped(value.replace("\\", "\\\\").replace('"', '\\"').encode("latin-1", "replace"))
+    return f'{written(rules.answer.name)} 300 IN CAA {flags} {tag} "{text}"'
 
 
 def _fine(there: list[Rules], domain: Name) -> Finding:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from mailwatch.checks.dns.names import below, shown, written
 from mailwatch.checks.dns.receivers import Receivers, receivers
 from mailwatch.checks.dns.txt import shortened
-from mailwatch.checks.dns.wildcard import answered_by_wildcard
+from mailwatch.checks.dns.wildcard import answered_by_wildcard, neighbour
 from mailwatch.finding import ERROR, NOT_APPLICABLE, OK, UNKNOWN, WARNING, Finding
 from mailwatch.question import ANSWER
 from mailwatch.question import UNKNOWN as NOBODY_KNOWS
@@ -83,12 +83,15 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
     takes = await receivers(asks, facts.domain)
     if takes.answer.outcome == NOBODY_KNOWS:
         return [
-            _plain("unknown", UNKNOWN, f"could not check: nobody could tell the mail hosts: {takes.answer.trouble}")
+            _plain("unknown", UNKNOWN, f"Could not check: nobody could tell the mail hosts: {takes.answer.trouble}")
         ]
     if not takes.hosts:
         return [_plain("absent", NOT_APPLICABLE, f"{shown(facts.domain)} takes no mail: there is nothing for DANE.")]
     hosts = await _hosts(asks, takes)
     having = [each for each in hosts if each.answer.outcome == ANSWER]
+    for host in having:
+        if (beside := neighbour(facts, host.answer.name)) is not None:
+            asks.soon(beside, "TLSA")
     found = [each for host in hosts if host.answer.outcome == NOBODY_KNOWS for each in _no_answer(host)]
     if not having:
         return found or [await _absent(asks, facts, takes)]
@@ -112,7 +115,7 @@ def _soon(asks: Asks, host: Name) -> None:
 
 
 async def _host(asks: Asks, host: Name) -> Host | None:
-    """A host with its TLSA: under the name it is an alias for, if there is one there (RFC 7672 section 2.2.2)."""
+    """A host with its TLSA: under the name it is an alias for, if there is one there (RFC 7671 section 7)."""
     address = await asks.ask(host, "A")
     bases = [address.canonical, host] if address.aliases and address.canonical is not None else [host]
     answers = [await asks.ask(name, "TLSA") for base in bases if (name := below(base, "_25", "_tcp")) is not None]
@@ -123,11 +126,11 @@ async def _host(asks: Asks, host: Name) -> Host | None:
 def _no_answer(host: Host) -> list[Finding]:
     name = shown(host.name)
     if host.answer.bogus:
-        text = (f"the answer about the TLSA of {name} is signed wrongly ({host.answer.trouble}):"
+        text = (f"The answer about the TLSA of {name} is signed wrongly ({host.answer.trouble}):"
                 " senders with DANE deliver nothing there, and wait.")  # fmt: skip
         fix = "Sign the zone anew, and see that the name server answers about TLSA as it does about other types."
-        return [_found(host, "bogus", ERROR, text, fix, "RFC 7672 section 2.1.3")]
-    text = (f"could not check {name}: {host.answer.trouble}. If senders with DANE get no answer about TLSA either,"
+        return [_found(host, "bogus", ERROR, text, fix, "RFC 7672 section 2.1.2")]
+    text = (f"Could not check {name}: {host.answer.trouble}. If senders with DANE get no answer about TLSA either,"
             " they deliver nothing there, and wait.")  # fmt: skip
     return [
         _found(host, "unknown", UNKNOWN, text, "See that its name servers answer about TLSA.", "RFC 7672 section 2.1.2")
@@ -140,12 +143,12 @@ def _security(host: Host) -> list[Finding]:
         return []
     name = shown(host.name)
     if host.answer.authentic is None:
-        text = (f"could not check: {name} has TLSA records, and this resolver does not say whether DNSSEC covers them;"
+        text = (f"Could not check: {name} has TLSA records, and this resolver does not say whether DNSSEC covers them;"
                 " if not, senders ignore them.")  # fmt: skip
         fix = (
             "Ask by a resolver that validates, such as unbound on this host, and see that the stub keeps AD (trust-ad)."
         )
-        return [_found(host, "unknown", UNKNOWN, text, fix, "RFC 7672 section 2.2")]
+        return [_found(host, "unknown", UNKNOWN, text, fix, "RFC 7672 section 2.1.3")]
     text = f"{name} has TLSA records, and DNSSEC does not cover them: senders ignore them, and mail is not protected."
     fix = "Sign the zone and publish its DS at the parent; or take the TLSA records out."
     return [_found(host, "unsigned", WARNING, text, fix, "RFC 7672 section 2.2")]
@@ -205,7 +208,7 @@ def _without(hosts: list[Host], having: list[Host]) -> list[Finding]:
     if not bare:
         return []
     named = ", ".join(shown(each.name) for each in bare)
-    text = (f"some mail hosts have TLSA records, and {named} not: whoever keeps senders from the others"
+    text = (f"Some mail hosts have TLSA records, and {named} not: whoever keeps senders from the others"
             " gets the mail without DANE.")  # fmt: skip
     fix = "Publish TLSA records for each mail host, made from the key of its certificate."
     return [_found(bare[0], "some-hosts", WARNING, text, fix, "RFC 7672 section 2.2.1")]
@@ -219,9 +222,9 @@ async def _absent(asks: Asks, facts: Facts, takes: Receivers) -> Finding:
         if answer.outcome == ANSWER and not await answered_by_wildcard(asks, facts, name, "TLSA"):
             host = Host(name=facts.domain, answer=answer)
             right = ", ".join(f"_25._tcp.{written(each)}" for each in takes.hosts)
-            text = "there are TLSA records under the domain, where no sender looks: those of the mail hosts count."
+            text = "There are TLSA records under the domain, where no sender looks: those of the mail hosts count."
             return _found(host, "misplaced", WARNING, text, f"Publish them at {right}", "RFC 7672 section 2.2.3")
-    text = f"the mail hosts of {shown(facts.domain)} have no TLSA records (DANE), which are optional."
+    text = f"The mail hosts of {shown(facts.domain)} have no TLSA records (DANE), which are optional."
     return _plain("absent", NOT_APPLICABLE, text)
 
 

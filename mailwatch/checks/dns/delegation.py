@@ -59,12 +59,21 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
     found += [*_local(domain, servers, local), *_wildcards(domain, covering)]
     troubles = [host.trouble for host in hosts if host.trouble and not host.addresses]
     troubles += [reason(each) for each in (*local, *covering) if each.outcome == NOBODY_KNOWS]
-    if not any(each.answers for each in servers) and not troubles and not found:
-        troubles = [reason(each.soa) for each in servers] or ["none of its name servers has an address"]
+    troubles += _silent(servers)
     found += [_unknown(domain, troubles)] if troubles else []
     if any(each.verdict not in (OK, NOT_APPLICABLE) for each in found):
         return found
     return [_ok(zone, servers), *found]
+
+
+def _silent(servers: list[Server]) -> list[str]:
+    """Why nobody could tell what some of the servers have; where none answers, it may be this host that is cut off."""
+    answering = [each for each in servers if each.answers]
+    if not answering:
+        return [reason(each.soa) for each in servers]
+    silent = [each.soa for each in servers if not each.answers and not each.is_lame]
+    said = [answer for each in answering for answer in (each.mx, each.txt) if answer.outcome == NOBODY_KNOWS]
+    return [reason(each) for each in (*silent, *said)]
 
 
 def _finding(code: str, verdict: str, text: str, where: str = "", fix: str = "", reference: str = SECTION) -> Finding:
@@ -119,7 +128,8 @@ def _of_hosts(zone: Name, hosts: list[Host], delegated: Answer) -> list[Finding]
             )
             fix = f"Name {shown(host.aliases[-1])} in the NS records itself."
             found.append(_finding("delegation-server-alias", WARNING, text, where, fix, "RFC 2181 section 10.3"))
-    if not found and (len(hosts) == 1 or len(places) == 1):
+    in_one_place = len(places) == 1 and not any(host.trouble for host in hosts)
+    if not found and (len(hosts) == 1 or in_one_place):
         text = f"{shown(zone)} has one name server, {shown(hosts[0].name)}: while it does not answer, mail is deferred."
         if len(hosts) > 1:
             text = f"The {len(hosts)} name servers of {shown(zone)} are one, at {min(map(str, places))}: "
@@ -134,7 +144,7 @@ def _of_servers(zone: Name, domain: Name, servers: list[Server]) -> list[Finding
     answering = [each for each in servers if each.answers]
     if not answering:
         return []
-    found = [_lame(zone, each) for each in servers if not each.answers]
+    found = [_lame(zone, each) for each in servers if each.is_lame]
     for kind in KINDS:
         differing = _differing(answering, kind)
         if differing is not None:

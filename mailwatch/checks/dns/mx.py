@@ -37,6 +37,10 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
     for domain in domains:
         asks.soon(domain, "MX")
         soon_host(asks, domain)
+    for domain in domains:
+        for record in _records(await asks.ask(domain, "MX")):
+            if record.exchange.labels[0]:
+                soon_host(asks, record.exchange)
     found = [finding for domain in domains for finding in await _of(asks, facts, domain)]
     bad = [each for each in found if each.verdict != OK]
     return bad or found[:1]
@@ -48,15 +52,13 @@ async def _of(asks: Asks, facts: Facts, domain: Name) -> list[Finding]:
         return [_unknown(domain, domain, reason(answer))]
     if answer.outcome == NXDOMAIN:
         return [_not_there(domain, is_checked=domain == facts.domain)]
-    records = sorted((each for each in answer.records if isinstance(each, MX)), key=_preference)[:MOST]
+    records = _records(answer)
     if answer.outcome != ANSWER or not records:
         return [await _implicit(asks, facts, domain, answer)]
     exchanges = list(dict.fromkeys(record.exchange for record in records))
     null = [each for each in exchanges if not each.labels[0]]
     if null:
         return [_null(domain, answer, beside=len(exchanges) > 1)]
-    for each in exchanges:
-        soon_host(asks, each)
     found: list[Finding] = []
     usable = 0
     for each in exchanges:
@@ -67,6 +69,11 @@ async def _of(asks: Asks, facts: Facts, domain: Name) -> list[Finding]:
         return [_lighter(each) if usable and each.verdict == ERROR else each for each in found]
     listed = ", ".join(map(shown, exchanges))
     return [_finding(domain, "mx-ok", OK, f"Mail to {shown(domain)} goes to {listed}, which can be reached by name.")]
+
+
+def _records(answer: Answer) -> list[MX]:
+    """Those that are followed: the most preferred first."""
+    return sorted((each for each in answer.records if isinstance(each, MX)), key=_preference)[:MOST]
 
 
 def _preference(record: MX) -> tuple[int, Name]:

@@ -56,15 +56,26 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
                 fix="Run this again with --ip ADDRESS.",
             )
         ]
-    for sending in facts.addresses:
-        if is_public(sending.address):
-            asks.soon(reverse(sending.address), "PTR")
+    await _soon(asks, [each.address for each in facts.addresses if is_public(each.address)])
     each = [await _of(asks, facts, sending) for sending in facts.addresses]
     found = [finding for findings, _ in each for finding in findings]
     if found:
         return found
     names = ", ".join(f"{told(sending)} is {name}" for sending, (_, name) in zip(facts.addresses, each, strict=True))
     return [_finding("ptr-ok", OK, f"Each sending address has one name that leads back to it: {names}.")]
+
+
+async def _soon(asks: Asks, addresses: list[Address]) -> None:
+    """All names, then the addresses of all of them: two waits, however many addresses there are."""
+    for address in addresses:
+        asks.soon(reverse(address), "PTR")
+    for address in addresses:
+        for name in _names(await asks.ask(reverse(address), "PTR")):
+            asks.soon(name, kind_of(address))
+
+
+def _names(answer: Answer) -> list[Name]:
+    return sorted({record.target for record in answer.records[:MOST] if isinstance(record, PTR)})
 
 
 async def _of(asks: Asks, facts: Facts, sending: SendingAddress) -> tuple[list[Finding], str]:
@@ -74,7 +85,7 @@ async def _of(asks: Asks, facts: Facts, sending: SendingAddress) -> tuple[list[F
     answer = await asks.ask(reverse(sending.address), "PTR")
     if answer.outcome == NOBODY_KNOWS:
         return [_unknown(sending, reason(answer))], ""
-    names = sorted({record.target for record in answer.records[:MOST] if isinstance(record, PTR)})
+    names = _names(answer)
     if answer.outcome != ANSWER or not names:
         return [_missing(sending, facts, answer)], ""
     confirmed, trouble = await _leading_back(asks, sending.address, names)
@@ -90,12 +101,9 @@ async def _of(asks: Asks, facts: Facts, sending: SendingAddress) -> tuple[list[F
 
 async def _leading_back(asks: Asks, address: Address, names: list[Name]) -> tuple[list[Name], str]:
     """The names that have this address, and why nobody could tell of another one."""
-    kind = kind_of(address)
-    for name in names:
-        asks.soon(name, kind)
     confirmed, trouble = [], ""
     for name in names:
-        answer = await asks.ask(name, kind)
+        answer = await asks.ask(name, kind_of(address))
         if address in records_of(answer):
             confirmed.append(name)
         elif answer.outcome == NOBODY_KNOWS:

@@ -6,12 +6,18 @@ Promises
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MOST: Final = 64
 """So many tags of a list are read: no record that is meant has twenty."""
+MEANT: Final = 20
+"""So many letters of an unknown name are compared."""
 BLANKS: Final = " \t\r\n"
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -90,6 +96,13 @@ def _tag(piece: str, column: int) -> Tag | Flaw:
     value = after.lstrip(BLANKS)
     value_column = column + len(before) + 1 + len(after) - len(value)
     return Tag(name=name, value=value, column=column, value_column=value_column, text=piece)
+
+
+def nearest(name: str, known: Sequence[str]) -> str | None:
+    """The known name that is probably meant: the same letters in another order, or nearly the same."""
+    name = name[:MEANT].lower()
+    turned = next((each for each in known if sorted(each) == sorted(name)), None)
+    return turned or next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.6)), None)
 
 
 def replaced(text: str, changes: dict[tuple[int, str], str]) -> str:

@@ -23,6 +23,7 @@ VERSION: Final = "v=TLSRPTv1"
 REFERENCE: Final = "RFC 8460 section 3"
 MOST: Final = 10
 """So many addresses are looked at."""
+SCHEMES: Final = ("mailto:", "https:")
 IGNORED: Final = "Senders report nothing, and failures of TLS go unseen."
 UNENCODED: Final = frozenset(' !\t"<>\\^`{|}')
 """What a URI cannot hold; "!" is forbidden in these besides, as are comma and semicolon, which end them."""
@@ -32,11 +33,11 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
     """What is wrong with TLS-RPT of the domain."""
     name = below(facts.domain, "_smtp", "_tls")
     if name is None:
-        return [_plain("absent", NOT_APPLICABLE, "the domain's name is too long for TLS-RPT, which is optional")]
+        return [_plain("absent", NOT_APPLICABLE, "The domain's name is too long for TLS-RPT, which is optional")]
     answer = await asks.ask(name, "TXT")
     if answer.outcome == NOBODY_KNOWS:
         return [
-            _plain("unknown", UNKNOWN, f"could not check: nobody could tell what is at {shown(name)}: {answer.trouble}")
+            _plain("unknown", UNKNOWN, f"Could not check: nobody could tell what is at {shown(name)}: {answer.trouble}")
         ]
     exact, near = versioned(raw(answer.records), VERSION)
     if not exact and not near:
@@ -47,7 +48,7 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
     found = record.mistakes(exact[0])
     addresses = [each.strip(" \t") for field in _rua(exact[0])[:1] for each in field.value.split(",")]
     found += [each for address in addresses[:MOST] for each in await record.nobody_there(asks, address)]
-    return found or [_plain("ok", OK, f"senders report failures of TLS to {plain(', '.join(addresses))}.")]
+    return found or [_plain("ok", OK, f"Senders report failures of TLS to {plain(', '.join(addresses))}.")]
 
 
 def _rua(text: str) -> list[Field]:
@@ -86,14 +87,14 @@ class _Record:
         self._example = f"mailto:tls-reports@{written(domain).removesuffix('.')}"
 
     def several(self, exact: list[str]) -> Finding:
-        text = f"there are {len(exact)} TLS-RPT records, where one is allowed. {IGNORED}"
+        text = f"There are {len(exact)} TLS-RPT records, where one is allowed. {IGNORED}"
         whole = list(
             dict.fromkeys(each for text in exact for field in _rua(text)[:1] for each in field.value.split(","))
         )
         return self._found("several-records", text, "Publish one record.", " | ".join(map(plain, exact)), publish=whole)
 
     def dropped(self, near: str) -> Finding:
-        text = f'the TLS-RPT record does not begin with "{VERSION};" to the letter, and is dropped. {IGNORED}'
+        text = f'The TLS-RPT record does not begin with "{VERSION};" to the letter, and is dropped. {IGNORED}'
         uris = [each.strip(" \t\"'") for field in _rua(near)[:1] for each in field.value.split(",")]
         return self._found("malformed-record", text, "Publish it as shown.", near, publish=uris)
 
@@ -102,16 +103,18 @@ class _Record:
         fields, mistakes = read(text)
         rua = [each for each in fields if each.name == "rua"]
         uris = rua[0].value.split(",") if rua else []
+        uris += [each.strip(" \t") for each in text.split(";") if each.strip(" \t").lower().startswith(SCHEMES)]
         found = [
-            self._found("malformed-record", f"the TLS-RPT record cannot be read: {each.text}. {IGNORED}",
+            self._found("malformed-record", f"The TLS-RPT record cannot be read: {each.text}. {IGNORED}",
                         "Publish it as shown.", text, each.column, uris)
             for each in mistakes
         ]  # fmt: skip
         if not rua:
-            words = f"the TLS-RPT record names no address (rua) to report to. {IGNORED}"
-            found.append(self._found("no-address", words, "Publish one.", text, len(text) + 1))
+            words = f"The TLS-RPT record names no address (rua) to report to. {IGNORED}"
+            fix = f"Publish one that is read, as in: {VERSION}; rua={self._example}"
+            found.append(self._found("no-address", words, fix, text, len(text) + 1))
         for again in rua[1:2]:
-            words = "the TLS-RPT record has rua twice: which addresses get reports is up to the sender."
+            words = "The TLS-RPT record has rua twice: which addresses get reports is up to the sender."
             both = [each for field in rua for each in field.value.split(",")]
             found.append(self._found("malformed-record", words, "Give all addresses in one.", text, again.column, both))
         return found + [each for field in rua[:1] for each in self._addresses(field, text)]
@@ -124,7 +127,8 @@ class _Record:
             if wrong is not None:
                 text = f'TLS-RPT: "{plain(part.strip(), 80)}" {wrong}. No report gets there.'
                 at = column + len(part) - len(part.lstrip(" \t"))
-                found.append(self._found("bad-address", text, "Give mailto:ADDRESS or https://HOST/PATH.", record, at))
+                fix = "Give mailto:ADDRESS or https://HOST/PATH."
+                found.append(self._found("bad-address", text, fix, record, at, field.value.split(",")))
             column += len(part) + 1
         return found
 
@@ -141,14 +145,14 @@ class _Record:
             return []
         gone = "does not exist" if NXDOMAIN in outcomes else "has neither mail host nor address"
         text = (
-            f"failures of TLS are to be reported to {plain(address, 80)}, and {shown(host)} {gone}: reports are lost."
+            f"Failures of TLS are to be reported to {plain(address, 80)}, and {shown(host)} {gone}: reports are lost."
         )
         return [self._found("dead-address", text, "Give an address that is read.", None)]
 
     def _found(self, code: str, text: str, fix: str, record: str | None, column: int = 0,
                publish: list[str] | None = None) -> Finding:  # fmt: skip
-        good = [uri for each in publish or [] if _wrong(uri := each.strip(" \t")) is None]
-        line = f"{written(self._name)} 300 IN TXT {quoted(f'{VERSION}; rua=' + ','.join(good or [self._example]))}"
+        good = ",".join(dict.fromkeys(filter(None, map(_meant, publish or []))))
+        line = f"{written(self._name)} 300 IN TXT {quoted(f'{VERSION}; rua={good}')}" if good else None
         return Finding(
             check=NAME, code=f"tls-rpt-{code}", verdict=WARNING, text=text, fix=fix, record=record and plain(record),
             where=f"{self._where}, column {column}" if column else self._where, publish=line, reference=REFERENCE,
@@ -161,7 +165,7 @@ def _wrong(uri: str) -> str | None:
     scheme, colon, rest = uri.partition(":")
     if not uri:
         return "is empty"
-    if not colon or scheme.lower() not in ("mailto", "https"):
+    if not uri.lower().startswith(SCHEMES):
         meant = f", meant mailto:{plain(uri, 80)}?" if "@" in uri and not colon else ""
         return f"is neither mailto: nor https:{meant}"
     if set(uri) & UNENCODED or not uri.isascii() or not uri.isprintable():
@@ -171,6 +175,15 @@ def _wrong(uri: str) -> str | None:
     if scheme.lower() == "mailto" and "@" not in rest.strip("@"):
         return "is no address of mail"
     return None if _host(uri) is not None else "names no host that there can be"
+
+
+def _meant(part: str) -> str | None:
+    """A good address, or what a wrong one was meant to be; None where that cannot be told."""
+    uri = part.strip(" \t\"'")
+    for each in (uri, f"mailto:{uri}", f"https:{uri.removeprefix('http:')}"):
+        if _wrong(each) is None:
+            return each
+    return None
 
 
 def _host(uri: str) -> Name | None:

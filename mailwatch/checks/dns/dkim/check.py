@@ -45,7 +45,7 @@ async def _guessed(asks: Asks, facts: Facts) -> list[Finding]:
     keys = [one for one in found if not one.wildcard and any(key.key is not None or key.problems for key in one.keys)]
     if not keys:
         return [_not_known(facts, len(found), silent)]
-    told = [each for one in keys for each in judged(one)]
+    told = [each for one in keys[:MOST] for each in judged(one)]
     return told if any(each.verdict in BAD for each in told) else [_ok(keys, guess=True), *told]
 
 
@@ -89,7 +89,5 @@ def _ok(found: list[Published], *, guess: bool = False) -> Finding:
     names = ", ".join(several[:SHOWN]) + (f" and {len(several) - SHOWN} more" if len(several) > SHOWN else "")
     text = f"The key is published: {names}." if len(several) == 1 else f"The keys are published: {names}."
     if guess:
-        text += (
-            " They were found by guessing: whether mail from here is signed by one of them is not known (--selector)."
-        )
+        text += " Found by guessing: whether mail from here is signed by one of them is not known (--selector)."
     return finding(found[0], "dkim-ok", OK, text, fix="", reference="RFC 6376 section 3.6")

@@ -7,14 +7,13 @@ Promises
 from __future__ import annotations
 
 import binascii
-import difflib
 import re
 from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.dkim.key import ED25519, RSA, Key, NoKey, published_key
 from mailwatch.checks.dns.dkim.record import KeyRecord, Problem
-from mailwatch.checks.dns.tag_list import Flaw, Tag, TagList, replaced, tag_list
+from mailwatch.checks.dns.tag_list import Flaw, Tag, TagList, nearest, replaced, tag_list
 from mailwatch.checks.dns.txt import escaped, shortened
 from mailwatch.finding import ERROR, NOT_APPLICABLE, WARNING
 
@@ -25,6 +24,10 @@ KNOWN: Final = ("v", "k", "p", "t", "s", "h", "n", "g")
 KINDS: Final = (RSA, ED25519)
 FORBIDDEN, SHORT, LONG = 1024, 2048, 4096
 """Bits of RSA: less than the first is refused, less than the second weak, more than the third not everywhere known."""
+ROUNDS: Final = 4
+"""So often a record is put right: what stood wrong may have hidden something else."""
+ESCAPED: Final = "\\;"
+"""As a semicolon stands in some files of zones, and must not reach the record."""
 BLANK: Final = re.compile(r"[ \t\r\n]+")
 NOT_BASE64: Final = re.compile(r"[^A-Za-z0-9+/=]|=(?!=?$)")
 
@@ -38,18 +41,77 @@ def is_key(text: str) -> bool:
 
 def key_record(text: str) -> KeyRecord:
     """The record, read whole."""
-    tags = tag_list(text)
-    kind_tag, key_tag = tags.first("k"), tags.first("p")
-    kind = kind_tag.value.lower() if kind_tag is not None else RSA
-    revoked = key_tag is not None and not BLANK.sub("", key_tag.value)
-    key, found = (None, None) if key_tag is None or revoked or kind not in KINDS else _key(key_tag, kind)
-    problems = [*_problems(tags), *([] if found is None else [found])]
-    if key is not None and key_tag is not None:
-        problems += _strength(key_tag, key)
-    problems.sort(key=lambda each: each.column)
-    changes = {(each.column, each.piece): each.instead for each in problems if each.instead is not None}
-    right = replaced(text, changes) if changes and all(each.instead is not None for each in problems) else None
-    return KeyRecord(text=text, kind=kind, key=key, revoked=revoked, problems=tuple(problems), corrected=right)
+    tags = tag_list(text.replace(ESCAPED, " ;"))  # columns stay
+    kind, key, revoked = _kind_of(tags), _key_of(tags), _is_revoked(tags)
+    problems = _all_problems(text)
+    return KeyRecord(
+        text=text,
+        kind=kind,
+        key=key if isinstance(key, Key) else None,
+        revoked=revoked,
+        problems=problems,
+        corrected=_corrected(text, problems) if problems else None,
+    )
+
+
+def _kind_of(tags: TagList) -> str:
+    tag = tags.first("k")
+    return RSA if tag is None else tag.value.lower()
+
+
+def _is_revoked(tags: TagList) -> bool:
+    tag = tags.first("p")
+    return tag is not None and not BLANK.sub("", tag.value)
+
+
+def _key_of(tags: TagList) -> Key | Problem | None:
+    """The key, or what is wrong with it; None when there is none, or none of a kind that is known."""
+    tag, kind = tags.first("p"), _kind_of(tags)
+    if tag is None or _is_revoked(tags) or kind not in KINDS:
+        return None
+    return _key(tag, kind)
+
+
+def _all_problems(text: str) -> tuple[Problem, ...]:
+    tags = tag_list(text.replace(ESCAPED, " ;"))
+    found = [*_escaped(text), *_problems(tags)]
+    tag, key = tags.first("p"), _key_of(tags)
+    if isinstance(key, Problem):
+        found.append(key)
+    elif key is not None and tag is not None:
+        found += _strength(tag, key)
+    return tuple(sorted(found, key=lambda each: each.column))
+
+
+def _corrected(text: str, problems: tuple[Problem, ...]) -> str | None:
+    """The text put right until nothing is wrong with it; None when that cannot be told, or it cannot be typed."""
+    for _ in range(ROUNDS):
+        wrong = [each for each in problems if each.verdict != NOT_APPLICABLE]
+        if not wrong:
+            return text if text.isascii() and text.isprintable() else None
+        if any(each.instead is None for each in wrong):
+            return None
+        text = replaced(text.replace(ESCAPED, " ;"), {(each.column, each.piece): each.instead or "" for each in wrong})
+        if any(each.code == "dkim-version" for each in wrong) and not text.startswith("v="):
+            text = f"v=DKIM1; {text}"
+        problems = _all_problems(text)
+    return None
+
+
+def _escaped(text: str) -> Iterator[Problem]:
+    at = text.find(ESCAPED)
+    if at < 0:
+        return
+    yield Problem(
+        code="dkim-backslash",
+        verdict=ERROR,
+        column=at + 1,
+        piece="",
+        text="a backslash stands before the semicolons, and receivers take the record for broken.",
+        fix="Publish it without backslashes.",
+        instead="",
+        reference="RFC 6376 section 3.2",
+    )
 
 
 def _problems(tags: TagList) -> Iterator[Problem]:
@@ -64,21 +126,19 @@ def _problems(tags: TagList) -> Iterator[Problem]:
             text="there is no p= in the record, and so no key: all signatures by it fail.",
             fix="Publish the key.",
         )
+    again = set(tags.repeated())
     for place, tag in enumerate(tags.tags):
-        if tag.name == "v" and (place or tag.value != "DKIM1"):
-            yield _version(tag, place)
-        elif tag.name == "k" and tag.value.lower() not in KINDS:
-            yield _kind(tag)
-        elif tag.name == "h":
-            yield from _hashes(tag)
-        elif tag.name == "s":
-            yield from _services(tag)
-        elif tag.name == "t":
-            yield from _flags(tag)
-        elif tag.name == "g":
-            yield _granularity(tag)
-        elif tag.name not in KNOWN:
-            yield _unknown(tag)
+        if tag not in again:
+            yield from _of_tag(tag, place, tags)
+
+
+def _of_tag(tag: Tag, place: int, tags: TagList) -> Iterator[Problem]:
+    if tag.name in BY_TAG:
+        yield from BY_TAG[tag.name](tag)
+    elif tag.name == "v" and (place or tag.value != "DKIM1"):
+        yield _version(tag, place)
+    elif tag.name not in KNOWN:
+        yield _unknown(tag, tags)
 
 
 def _flaw(flaw: Flaw) -> Problem:
@@ -130,8 +190,10 @@ def _version(tag: Tag, place: int) -> Problem:
     )
 
 
-def _kind(tag: Tag) -> Problem:
-    return Problem(
+def _kind(tag: Tag) -> Iterator[Problem]:
+    if tag.value.lower() in KINDS:
+        return
+    yield Problem(
         code="dkim-key-kind",
         verdict=ERROR,
         column=tag.value_column,
@@ -198,50 +260,53 @@ def _flags(tag: Tag) -> Iterator[Problem]:
         )
 
 
-def _granularity(tag: Tag) -> Problem:
-    harmless = tag.value in ("*", "")
-    return Problem(
+def _granularity(tag: Tag) -> Iterator[Problem]:
+    harmless = tag.value == "*"
+    yield Problem(
         code="dkim-granularity",
-        verdict=NOT_APPLICABLE if harmless and tag.value else WARNING,
+        verdict=NOT_APPLICABLE if harmless else WARNING,
         column=tag.column,
         piece=tag.text,
         text=f"g={_seen(tag.value)} is from before RFC 6376, which has taken it out"
-        + ("; harmless." if tag.value == "*" else "; to old receivers the key is for no other local part."),
+        + ("; harmless." if harmless else "; to old receivers the key is for no other local part."),
         fix="Take it out.",
         instead="",
         reference="RFC 6376 appendix E",
     )
 
 
-def _unknown(tag: Tag) -> Problem:
-    near = difflib.get_close_matches(tag.name.lower()[:20], KNOWN, n=1, cutoff=0.6)
-    meant = f"; {near[0]} is probably meant" if near else ""
+BY_TAG: Final = {"k": _kind, "h": _hashes, "s": _services, "t": _flags, "g": _granularity}
+"""What may be wrong with the value of a tag."""
+
+
+def _unknown(tag: Tag, tags: TagList) -> Problem:
+    near = nearest(tag.name, [each for each in KNOWN if tags.first(each) is None])
+    meant = f"; {near} is probably meant" if near else ""
     return Problem(
         code="dkim-unknown-tag",
         verdict=WARNING,
         column=tag.column,
         piece=tag.text,
         text=f"a key record has no tag {_seen(tag.name)}, so that receivers skip it{meant}.",
-        fix=f"Write {near[0]}= instead." if near else "Take it out.",
-        instead=f"{near[0]}={tag.value}" if near else "",
+        fix=f"Write {near}= instead." if near else "Take it out.",
+        instead=f"{near}={tag.value}" if near else "",
     )
 
 
-def _key(tag: Tag, kind: str) -> tuple[Key | None, Problem | None]:
-    """The key of ``p=``, and what is wrong with it."""
+def _key(tag: Tag, kind: str) -> Key | Problem:
+    """The key of ``p=``, or what is wrong with it."""
     value = BLANK.sub("", tag.value)
     wrong = NOT_BASE64.search(value)
     if wrong is not None:
-        why = f"has {_seen(wrong[0])} in it, which is not base64"
-        return None, _unreadable(tag, why, _cleaned(value, kind))
+        return _unreadable(tag, f"has {_seen(wrong[0])} in it, which is not base64", _cleaned(value, kind))
     try:
         raw = b64decode(value + "=" * (-len(value) % 4), validate=True)
     except (binascii.Error, ValueError):
-        return None, _unreadable(tag, "is not base64: a character is missing, or too many are there", None)
+        return _unreadable(tag, "is not base64: a character is missing, or too many are there", None)
     found = published_key(raw, kind)
     if isinstance(found, Key):
-        return found, None
-    return None, _unreadable(tag, found.why, None if found.instead is None else b64encode(found.instead).decode())
+        return found
+    return _unreadable(tag, found.why, None if found.instead is None else b64encode(found.instead).decode())
 
 
 def _cleaned(value: str, kind: str) -> str | None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.dkim.key import ED25519, ED25519_BYTES, Key, framed_key
 from mailwatch.checks.dns.names import shown, written
-from mailwatch.checks.dns.txt import escaped, quoted
+from mailwatch.checks.dns.txt import escaped, quoted, shortened
 from mailwatch.finding import ERROR, NOT_APPLICABLE, UNKNOWN, WARNING, Finding
-from mailwatch.question import NO_DATA, NXDOMAIN
+from mailwatch.question import ANSWER, NO_DATA, NXDOMAIN
 from mailwatch.question import UNKNOWN as NOBODY_KNOWS
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 NAME: Final = "dkim"
 TTL: Final = 3600
+MOST: Final = 20
+"""So many mistakes of a record are told."""
+LONGEST: Final = 2048
+"""So much of a record is shown: more than a key of 8192 bits takes."""
 SIGNED: Final = "all signatures by it fail"
 RECORD_SECTION: Final = "RFC 6376 section 3.6.2"
 
@@ -44,6 +48,7 @@ def finding(
 ) -> Finding:  # fmt: skip
     """A finding about the selector; ``publish`` is the text that should stand there."""
     ttl = found.answer.ttl
+    lasting = ttl if ttl and found.answer.outcome == ANSWER else TTL
     texts = [*(each.text for each in found.keys), *found.strays]
     return Finding(
         check=NAME,
@@ -52,11 +57,17 @@ def finding(
         text=text,
         where=f"{shown(found.name)} TXT",
         fix=fix,
-        record=" | ".join(escaped(each.encode("latin-1")) for each in texts[:5]) or None,
-        publish=f"{written(found.name)} {ttl or TTL} IN TXT {quoted(publish)}" if publish else None,
+        record=" | ".join(shortened(escaped(each.encode("latin-1")), LONGEST) for each in texts[:5]) or None,
+        publish=f"{written(found.name)} {lasting} IN TXT {quoted(publish)}"
+        if publish and len(publish) <= LONGEST
+        else None,
         reference=reference,
         ttl=ttl,
     )
+
+
+def _can_be_published(text: str) -> bool:
+    return len(text) <= LONGEST and text.isascii() and text.isprintable()
 
 
 def right_record(found: Published) -> str | None:
@@ -150,7 +161,7 @@ def _wild(found: Published, who: str) -> Finding:
 
 
 def _record(found: Published, record: KeyRecord) -> Iterator[Finding]:
-    for problem in record.problems:
+    for problem in record.problems[:MOST]:
         yield _of_problem(found, record, problem)
     if record.revoked:
         yield finding(
@@ -173,7 +184,7 @@ def _record(found: Published, record: KeyRecord) -> Iterator[Finding]:
 def _of_problem(found: Published, record: KeyRecord, problem: Problem) -> Finding:
     made = finding(
         found, problem.code, problem.verdict,
-        f"At the selector {_seen(found.selector.selector)} {problem.text}",
+        f"Selector {_seen(found.selector.selector)}: {problem.text}",
         fix=problem.fix,
         publish=None if problem.verdict == NOT_APPLICABLE else record.corrected or right_record(found),
         reference=problem.reference,

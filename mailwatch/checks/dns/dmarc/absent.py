@@ -24,6 +24,7 @@ AROUND: Final = " \t\r\n\"'\\\xa0\xef\xbb\xbf\xe2\x80\x9c\x9d"
 """What gets around a record by way of an editor or a web form: blanks, quotes, marks of UTF-8."""
 BEGINNING: Final = 24
 READ: Final = 2048
+MOST_TOLD: Final = 5
 ASSIGNMENT: Final = re.compile(r"[ ,]\s?(?=[a-z]{1,6}=)")
 
 
@@ -40,7 +41,7 @@ def meant(text: str) -> str | None:
     if at < 0 or text[:at].lower().strip(AROUND + "v=:-_."):
         return None
     rest = text[at + len("dmarc") :].lstrip(" .").removeprefix("1").lstrip(AROUND + ";,.:")
-    rest = rest.rstrip(AROUND)
+    rest = rest.rstrip(AROUND + ";")
     if ";" not in rest:
         rest = ASSIGNMENT.sub("; ", rest)
     guess = f"v=DMARC1; {rest}" if rest else "v=DMARC1; p=none"
@@ -61,12 +62,12 @@ def near_misses(step: Step) -> list[Finding]:
             + ("receivers skip it." if step.records else "receivers act as if there were none."),
             where=f"{shown(where)} TXT, column 1" if where is not None else "",
             fix="Take it out." if step.records else "Publish it as below.",
-            record=escaped(stray.encode("latin-1")),
+            record=shortened(escaped(stray.encode("latin-1")), READ),
             publish=None if step.records else zone_line(step.domain, guess, step.answer.ttl),
             reference="RFC 9989 section 4.8",
             ttl=step.answer.ttl,
         )
-        for stray in step.strays
+        for stray in step.strays[:MOST_TOLD]
         if (guess := meant(stray)) is not None
     ]
 
@@ -97,8 +98,8 @@ def _misplaced(domain: Name, place: Name, why: str, text: str, ttl: int | None) 
         text=f"The DMARC record stands at {shown(place)}, {why}: to receivers there is none.",
         where=f"{shown(place)} TXT",
         fix="Publish it at the right name, and take it out there.",
-        record=escaped(text.encode("latin-1")),
-        publish=zone_line(domain, "".join(each for each in text if each.isascii() and each.isprintable())),
+        record=shortened(escaped(text.encode("latin-1")), READ),
+        publish=zone_line(domain, "".join(each for each in text[:READ] if each.isascii() and each.isprintable())),
         reference="RFC 9989 section 4.5",
         ttl=ttl,
     )

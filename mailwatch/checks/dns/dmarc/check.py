@@ -11,7 +11,7 @@ from mailwatch.checks.dns.dmarc.in_force import InForce
 from mailwatch.checks.dns.dmarc.record import NONE
 from mailwatch.checks.dns.dmarc.walk import LABEL, Discovery, Step, discover, soon
 from mailwatch.checks.dns.names import below, shown
-from mailwatch.checks.dns.txt import escaped
+from mailwatch.checks.dns.txt import escaped, shortened
 from mailwatch.checks.dns.wildcard import answered_by_wildcard, neighbour
 from mailwatch.finding import ERROR, UNKNOWN, WARNING, Finding
 from mailwatch.question import ANSWER, NXDOMAIN
@@ -45,26 +45,30 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
         return told or await misplaced(asks, facts.domain) or [missing(found.walk)]
     if found.step.domain in wild:
         told.append(_wildcard(found.step, found.record))
-    return [*told, *await _about(asks, facts, found, found.step, found.record)]
+    about = await _in_force(asks, facts, found, found.step, found.record)
+    told += await _about(asks, facts, about)
+    if about.policy in (None, NONE) or any(each.verdict in (ERROR, WARNING, UNKNOWN) for each in told):
+        return told
+    return [in_force.ok(about), *told]
 
 
-async def _about(asks: Asks, facts: Facts, found: Discovery, step: Step, record: Record) -> list[Finding]:
-    """What is to be said of the record in force."""
+async def _in_force(asks: Asks, facts: Facts, found: Discovery, step: Step, record: Record) -> InForce:
+    """The record, with its policy for the domain: existing subdomains have another one than those that do not exist."""
     exists = True
     if found.inherited:
         exists = (await asks.ask(facts.domain, "TXT")).outcome != NXDOMAIN
     policy = record.policy(subdomain=found.inherited, exists=exists)
-    about = InForce(found=found, step=step, record=record, policy=policy)
+    return InForce(found=found, step=step, record=record, policy=policy)
+
+
+async def _about(asks: Asks, facts: Facts, about: InForce) -> list[Finding]:
+    """What is to be said of the record in force."""
     about_reports, unknown = await reports.findings(asks, about)
     aligned, not_known = await passing.findings(asks, facts, about)
     told = [*in_force.findings(about), *about_reports, *aligned]
     if not_known:
-        unknown += [each.answer for each in found.walk.steps if each.unknown][:1]
-    if unknown or not_known:
-        told.append(_unknown(unknown))
-    if policy in (None, NONE) or any(each.verdict in (ERROR, WARNING, UNKNOWN) for each in told):
-        return told
-    return [in_force.ok(about), *told]
+        unknown += [each.answer for each in about.found.walk.steps if each.unknown][:1]
+    return [*told, _unknown(unknown)] if unknown or not_known else told
 
 
 async def _wild(asks: Asks, facts: Facts, found: Discovery) -> set[Name]:
@@ -120,7 +124,7 @@ def _wildcard(step: Step, record: Record) -> Finding:
         "not there: what others look for beside it (keys, policies) is answered wrongly.",
         where=f"{LABEL}.{shown(step.domain)} TXT",
         fix=f"Publish it at {LABEL}.{shown(step.domain)} itself, and take the wildcard out.",
-        record=escaped(record.text.encode("latin-1")),
+        record=shortened(escaped(record.text.encode("latin-1"))),
         publish=zone_line(step.domain, record.corrected, step.answer.ttl) if record.corrected else None,
         reference="RFC 4592 section 2.2.1",
         ttl=step.answer.ttl,
@@ -128,7 +132,7 @@ def _wildcard(step: Step, record: Record) -> Finding:
 
 
 def _unknown(answers: list[Answer]) -> Finding:
-    what = "; ".join(dict.fromkeys(f"{shown(each.name)} {each.kind}: {each.trouble}" for each in answers[:3]))
+    what = "; ".join(dict.fromkeys(each.trouble or "" for each in answers[:3]))
     return Finding(
         check=NAME,
         code="dmarc-unknown",

@@ -11,7 +11,7 @@ from mailwatch.checks.dns.dmarc.suffix_list import is_public
 from mailwatch.checks.dns.dmarc.walk import LABEL, Discovery, Step
 from mailwatch.checks.dns.names import shown
 from mailwatch.checks.dns.tag_list import tag_list
-from mailwatch.checks.dns.txt import escaped
+from mailwatch.checks.dns.txt import escaped, shortened
 from mailwatch.finding import ERROR, NOT_APPLICABLE, OK, WARNING, Finding
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from mailwatch.checks.dns.dmarc.record import Problem
 
 BELOW: Final = ("sp", "np")
+MOST: Final = 20
+"""So many mistakes of a record are told."""
+LONGEST: Final = 2048
+"""So much of a record is shown; a longer one is not put right, for nobody has written it."""
 PATIENCE: Final = "When the reports show that your own mail passes"
 
 
@@ -67,8 +71,8 @@ def made(
         text=text,
         where=f"{LABEL}.{shown(step.domain)} TXT",
         fix=fix,
-        record=escaped(about.record.text.encode("latin-1")),
-        publish=zone_line(step.domain, publish, step.answer.ttl) if publish else None,
+        record=shortened(escaped(about.record.text.encode("latin-1")), LONGEST),
+        publish=zone_line(step.domain, publish, step.answer.ttl) if publish and len(publish) <= LONGEST else None,
         reference=reference,
         ttl=step.answer.ttl,
     )
@@ -95,7 +99,7 @@ def with_tag(record: Record, name: str, value: str | None) -> str | None:
 def findings(about: InForce) -> Iterator[Finding]:
     """All that is wrong with the record, or weak."""
     record = about.record
-    yield from (_of_problem(about, each) for each in record.problems)
+    yield from (_of_problem(about, each) for each in record.problems[:MOST])
     if record.wrong_policy:
         yield from _without_policy(about)
     else:
@@ -103,7 +107,7 @@ def findings(about: InForce) -> Iterator[Finding]:
         yield from _below(about)
     if record.psd == "y" and not about.found.inherited and not is_public(about.step.domain):
         yield _public(about)
-    if not record.rua:
+    if not record.rua and not any("rua" in f"{each.piece} {each.instead}".lower() for each in record.problems):
         yield _silent(about)
 
 

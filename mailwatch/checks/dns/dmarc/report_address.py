@@ -78,6 +78,6 @@ def _meant(path: str) -> str | None:
 def _mailbox_host(text: str) -> str | None:
     """The domain of a mailbox, in lower case; None when this is no mailbox."""
     local, at, host = text.partition("@")
-    if not at or LOCAL.fullmatch(local) is None or HOST.fullmatch(host) is None:
+    if not at or local.startswith("/") or LOCAL.fullmatch(local) is None or HOST.fullmatch(host) is None:
         return None
     return host.lower().removesuffix(".")

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Final
 from mailwatch.checks.dns.dnssec.keys import OLD, SHA1, delegations, ds_line, fits, signing_keys
 from mailwatch.checks.dns.names import parent, shown
 from mailwatch.finding import ERROR, NOT_APPLICABLE, OK, UNKNOWN, WARNING, Finding
+from mailwatch.question import NXDOMAIN
 from mailwatch.question import UNKNOWN as NOBODY_KNOWS
 
 if TYPE_CHECKING:
     from dns.name import Name
+    from dns.rdata import Rdata
 
     from mailwatch.checks.dns.facts import Facts
     from mailwatch.question import Answer, Asks
@@ -34,6 +36,11 @@ HIGHEST: Final = 10
 EFFECT: Final = "Resolvers that validate refuse its names: mail from and to it fails there."
 
 
+def there(answer: Answer) -> tuple[Rdata, ...]:
+    """The records of an answer, whether or not they can be believed."""
+    return answer.records or answer.unbelieved
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """What there is of a zone."""
@@ -47,7 +54,7 @@ class Seen:
     @property
     def is_delegated(self) -> bool:
         """Whether the parent says that it is signed."""
-        return bool(delegations(self.ds.records))
+        return bool(delegations(there(self.ds)))
 
     @property
     def bogus(self) -> list[Answer]:
@@ -64,16 +71,19 @@ class Seen:
 
 async def check(asks: Asks, facts: Facts) -> list[Finding]:
     """What is wrong with DNSSEC of the domain's zone."""
-    for kind in ("SOA", "MX", "TXT", "DS", "DNSKEY"):
+    for kind in ("SOA", "MX", "TXT", "DS", "DNSKEY", "NSEC3PARAM"):
         asks.soon(facts.domain, kind)
+    if (await asks.ask(facts.domain, "SOA")).outcome == NXDOMAIN:
+        text = f"{shown(facts.domain)} does not exist: there is nothing to sign."
+        return [Finding(check=NAME, code="dnssec-absent", verdict=NOT_APPLICABLE, text=text, where=shown(facts.domain))]
     soa = await _apex(asks, facts.domain)
     if soa is None or (soa.outcome == NOBODY_KNOWS and not soa.bogus):
         trouble = soa.trouble if soa is not None else "no zone is found that it is in"
-        return [_unknown(f"could not check whether {shown(facts.domain)} is signed: {trouble}", shown(facts.domain))]
+        return [_unknown(f"Could not check whether {shown(facts.domain)} is signed: {trouble}", shown(facts.domain))]
     seen = await _seen(asks, soa, facts.domain)
     lost = next((each for each in (seen.ds, seen.dnskey) if each.outcome == NOBODY_KNOWS and not each.bogus), None)
     if lost is not None:
-        text = f"could not check whether {shown(seen.zone)} is signed: {lost.trouble}"
+        text = f"Could not check whether {shown(seen.zone)} is signed: {lost.trouble}"
         return [_unknown(text, f"{shown(seen.zone)} {lost.kind}")]
     if not seen.is_delegated and not seen.bogus:
         return [_island(seen)]
@@ -88,7 +98,7 @@ async def _apex(asks: Asks, domain: Name) -> Answer | None:
         if name is None or len(name.labels) <= 1:
             return None
         answer = await asks.ask(name, "SOA")
-        is_here = bool(answer.records) and not answer.aliases
+        is_here = bool(there(answer)) and not answer.aliases
         if is_here or (answer.outcome == NOBODY_KNOWS and not answer.bogus):
             return answer
         name = parent(name)
@@ -110,7 +120,7 @@ async def _seen(asks: Asks, soa: Answer, domain: Name) -> Seen:
 
 def _island(seen: Seen) -> Finding:
     """There is no DS."""
-    keys = signing_keys(seen.dnskey.records)
+    keys = signing_keys(there(seen.dnskey))
     zone = shown(seen.zone)
     if not keys:
         text = f"{zone} is not signed with DNSSEC, which is optional (DANE needs it)."
@@ -127,18 +137,18 @@ def _island(seen: Seen) -> Finding:
 
 def _chain(seen: Seen) -> list[Finding]:
     """What is wrong between the parent and the keys."""
-    keys, said = signing_keys(seen.dnskey.records), delegations(seen.ds.records)
+    keys, said = signing_keys(there(seen.dnskey)), delegations(there(seen.ds))
     zone = shown(seen.zone)
     if not said:
         return []
     if not keys:
-        text = f"the parent of {zone} says by DS that it is signed, and it has no keys (DNSKEY). {EFFECT}"
+        text = f"The parent of {zone} says by DS that it is signed, and it has no keys (DNSKEY). {EFFECT}"
         fix = "Let the registrar of the domain take the DS record out, or sign the zone."
         return [seen.told("no-keys", ERROR, text, fix, "RFC 4035 section 5.2", where=f"{zone} DNSKEY")]
     if any(fits(seen.zone, ds, key) for ds in said for key in keys):
         return []
     tags = ", ".join(str(each.key_tag) for each in said)
-    text = f"the DS record at the parent of {zone} (key {tags}) fits none of the zone's keys. {EFFECT}"
+    text = f"The DS record at the parent of {zone} (key {tags}) fits none of the zone's keys. {EFFECT}"
     fix = "Let the registrar of the domain publish this DS record instead, or sign with the key that it is of."
     publish = ds_line(seen.zone, keys)
     return [seen.told("ds-mismatch", ERROR, text, fix, "RFC 4035 section 5.2", where=f"{zone} DS", publish=publish)]
@@ -154,17 +164,17 @@ def _times(seen: Seen, now: float) -> list[Finding]:
     where = f"{shown(first.name)} {first.kind}"
     when = _date(end)
     if end < now:
-        text = f"the signature over {first.kind} of {shown(first.name)} ended at {when}. {EFFECT}"
+        text = f"The signature over {first.kind} of {shown(first.name)} ended at {when}. {EFFECT}"
         fix = "Sign the zone anew, and see why that is not done by itself (a signer that stopped, a stale secondary)."
         return [seen.told("expired", ERROR, text, fix, "RFC 4035 section 5.3.1", where=where)]
     if first.signed_since is not None and first.signed_since > now:
-        text = f"the signature over {first.kind} of {shown(first.name)} begins at {_date(first.signed_since)}. {EFFECT}"
+        text = f"The signature over {first.kind} of {shown(first.name)} begins at {_date(first.signed_since)}. {EFFECT}"
         fix = "Set the clock of whatever signs the zone, and sign it anew."
         return [seen.told("not-yet-valid", ERROR, text, fix, "RFC 4035 section 5.3.1", where=where)]
     life = None if first.signed_since is None else end - first.signed_since
     if end - now >= SOON or (life is not None and end - now > life * FRESH) or seen.bogus:
         return []
-    text = (f"the signature over {first.kind} of {shown(first.name)} ends at {when}, in {_left(end - now)}:"
+    text = (f"The signature over {first.kind} of {shown(first.name)} ends at {when}, in {_left(end - now)}:"
             " if the zone is not signed anew before, resolvers that validate refuse its names.")  # fmt: skip
     fix = "See that whatever signs the zone is running, and that the secondaries take over what it signs."
     return [seen.told("expires-soon", WARNING, text, fix, "RFC 6781 section 4.4.2", where=where)]
@@ -190,21 +200,21 @@ def _bogus(seen: Seen) -> list[Finding]:
     if not seen.bogus:
         return []
     first = seen.bogus[0]
-    text = f"DNSSEC of {shown(seen.zone)} is broken: {first.trouble}. {EFFECT}"
+    text = f"DNSSEC of {shown(seen.zone)} is broken ({first.trouble}). {EFFECT}"
     fix = (
         "Sign the zone anew; see that the DS at the parent is of its key, and that all name servers have the same zone."
     )
     where = ", ".join(f"{shown(each.name)} {each.kind}" for each in seen.bogus)
-    return [seen.told("bogus", ERROR, text, fix, "RFC 4035 section 5", where=where)]
+    return [seen.told("bogus", ERROR, text, fix, "RFC 4035 section 5.5", where=where)]
 
 
 def _age(seen: Seen) -> list[Finding]:
     """What works, and should not be used any more."""
     found = []
     zone = shown(seen.zone)
-    said = delegations(seen.ds.records)
+    said = delegations(there(seen.ds))
     numbers = {int(each.algorithm) for each in said}
-    numbers |= {int(each.algorithm) for each in signing_keys(seen.dnskey.records)}
+    numbers |= {int(each.algorithm) for each in signing_keys(there(seen.dnskey))}
     if old := sorted(numbers & set(OLD)):
         names = ", ".join(OLD[each][0] for each in old)
         text = (
@@ -213,8 +223,8 @@ def _age(seen: Seen) -> list[Finding]:
         fix = "Roll over to ECDSAP256SHA256 (algorithm 13)."
         found.append(seen.told("old-algorithm", WARNING, text, fix, OLD[old[0]][1], where=f"{zone} DNSKEY"))
     if said and all(each.digest_type == SHA1 for each in said):
-        text = f"the DS record of {zone} is a SHA-1 digest, which is not to be used any more: a resolver may ignore it."
-        publish = ds_line(seen.zone, signing_keys(seen.dnskey.records))
+        text = f"The DS record of {zone} is a SHA-1 digest, which is not to be used any more: a resolver may ignore it."
+        publish = ds_line(seen.zone, signing_keys(there(seen.dnskey)))
         fix = "Let the registrar of the domain publish a SHA-256 digest instead."
         found.append(seen.told("old-digest", WARNING, text, fix, "RFC 9904", where=f"{zone} DS", publish=publish))
     most = max((int(getattr(each, "iterations", 0)) for each in seen.nsec3.records), default=0)
@@ -232,7 +242,7 @@ def _validated(seen: Seen) -> Finding:
         return seen.told("ok", OK, f"{zone} is signed, its parent says so, and the resolver has checked it.")
     reference = "RFC 4035 section 4.9.3"
     if soa.authentic is None:
-        text = (f"could not check the signatures of {zone}, which is signed and whose DS fits: this resolver says"
+        text = (f"Could not check the signatures of {zone}, which is signed and whose DS fits: this resolver says"
                 " of nothing whether it is valid.")  # fmt: skip
         fix = (
             "Ask by a resolver that validates, such as unbound on this host, and see that the stub keeps AD (trust-ad)."

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.mta_sts.cover import cover
-from mailwatch.checks.dns.mta_sts.fetch import Fetched, fetch
+from mailwatch.checks.dns.mta_sts.fetch import Fetched, fetch, soon
 from mailwatch.checks.dns.mta_sts.policy import ENFORCE, NONE, Policy
 from mailwatch.checks.dns.names import below, shown, written
 from mailwatch.checks.dns.receivers import receivers
@@ -40,14 +40,15 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
     """What is wrong with MTA-STS of the domain."""
     name = below(facts.domain, "_mta-sts")
     if name is None:
-        return [_found("absent", NOT_APPLICABLE, "the domain's name is too long for MTA-STS, which is optional")]
+        return [_found("absent", NOT_APPLICABLE, "The domain's name is too long for MTA-STS, which is optional")]
     asks.soon(name, "TXT")
     asks.soon(facts.domain, "MX")
-    fetched = await fetch(asks, facts.domain, record=await asks.ask(name, "TXT"), version=VERSION)
+    soon(asks, facts.domain)
     answer = await asks.ask(name, "TXT")
     if answer.outcome == NOBODY_KNOWS:
-        return [_unknown(f"could not check: nobody could tell what is at {shown(name)}: {answer.trouble}", shown(name))]
+        return [_unknown(f"Could not check: nobody could tell what is at {shown(name)}: {answer.trouble}", shown(name))]
     exact, near = versioned(raw(answer.records), VERSION)
+    fetched = await fetch(asks, facts.domain, announced=bool(exact or near))
     if not exact and not near and fetched.policy is None:
         return [_absent(facts.domain)]
     found = [*_record(name, answer, exact, near, facts.now), *(fetched.findings if exact or near else ())]
@@ -60,7 +61,7 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
 async def _cover(asks: Asks, facts: Facts, fetched: Fetched, publish: str) -> list[Finding]:
     takes = await receivers(asks, facts.domain)
     if takes.answer.outcome == NOBODY_KNOWS:
-        text = f"could not check whether the policy names every mail host: {takes.answer.trouble}"
+        text = f"Could not check whether the policy names every mail host: {takes.answer.trouble}"
         return [_unknown(text, f"{shown(facts.domain)} MX")]
     policy = fetched.policy
     return [] if policy is None or policy.mode == NONE else cover(policy, takes.hosts, fetched.url, publish)
@@ -83,13 +84,13 @@ def _record(name: Name, answer: Answer, exact: list[str], near: list[str], now: 
         )  # fmt: skip
 
     if len(exact) > 1:
-        text = f"there are {len(exact)} MTA-STS records, where one is allowed. {IGNORED}"
+        text = f"There are {len(exact)} MTA-STS records, where one is allowed. {IGNORED}"
         return [told("several-records", text, "Publish one record.", " | ".join(map(plain, exact)))]
     if not exact and near:
-        text = f'the MTA-STS record does not begin with "{VERSION};" to the letter, and is dropped. {IGNORED}'
+        text = f'The MTA-STS record does not begin with "{VERSION};" to the letter, and is dropped. {IGNORED}'
         return [told("malformed-record", text, "Publish it as shown.", near[0])]
     if not exact:
-        text = f"there is a policy, but no record that tells of it. {IGNORED}"
+        text = f"There is a policy, but no record that tells of it. {IGNORED}"
         return [told("no-record", text, "Publish the record.", None)]
     return [
         told("malformed-record", f"{text}. {IGNORED}", "Publish it as shown.", exact[0], f"{where}, column {column}")
@@ -100,15 +101,15 @@ def _record(name: Name, answer: Answer, exact: list[str], near: list[str], now: 
 def _mistakes(text: str) -> list[tuple[int, str]]:
     """The column and the words of each mistake of a record."""
     fields, mistakes = read(text)
-    found = [(each.column, f"the MTA-STS record cannot be read: {each.text}") for each in mistakes]
+    found = [(each.column, f"The MTA-STS record cannot be read: {each.text}") for each in mistakes]
     ids = [each for each in fields if each.name == "id"]
     for each in ids[:1]:
         if not 0 < len(each.value) <= LONGEST_ID or not set(each.value) <= LETTERS | DIGITS:
             what = f'id is "{plain(each.value, 60)}", and may be 1 to {LONGEST_ID} letters and digits'
-            found.append((each.at, f"the MTA-STS record cannot be read: {what}"))
+            found.append((each.at, f"The MTA-STS record cannot be read: {what}"))
     if not ids:
-        found.append((len(text) + 1, "the MTA-STS record has no id, by which senders see that the policy is new"))
-    found += [(each.column, "the MTA-STS record has more than one id") for each in ids[1:2]]
+        found.append((len(text) + 1, "The MTA-STS record has no id, by which senders see that the policy is new"))
+    found += [(each.column, "The MTA-STS record has more than one id") for each in ids[1:2]]
     return sorted(found)
 
 
@@ -119,7 +120,7 @@ def _policy(policy: Policy, url: str) -> list[Finding]:
             check=NAME,
             code="mta-sts-malformed-policy",
             verdict=WARNING,
-            text=f"the MTA-STS policy is not well formed: {slip.text}. Senders may take it that there is none.",
+            text=f"The MTA-STS policy is not well formed: {slip.text}. Senders may take it that there is none.",
             where=f"{url}, line {slip.line}" if slip.line else url,
             fix="Correct the file, then publish the record with a new id.",
             reference=POLICY,
@@ -132,7 +133,7 @@ def _policy(policy: Policy, url: str) -> list[Finding]:
                 check=NAME,
                 code="mta-sts-short-max-age",
                 verdict=WARNING,
-                text=f"senders forget the MTA-STS policy after {policy.max_age} seconds: whoever can keep them from"
+                text=f"Senders forget the MTA-STS policy after {policy.max_age} seconds: whoever can keep them from"
                 " fetching it anew needs to do so for that long only, and then gets mail without TLS.",
                 where=url,
                 fix="Set max_age to some weeks, such as 2592000, then publish the record with a new id.",

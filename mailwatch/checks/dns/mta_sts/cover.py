@@ -47,7 +47,7 @@ def _left_out(policy: Policy, hosts: list[Name], all_of_them: bool, url: str, pu
         check="mta_sts",
         code="mta-sts-mx-not-covered",
         verdict=verdict,
-        text=f"the MTA-STS policy does not name {named}, which the MX records do: {effect}.",
+        text=f"The MTA-STS policy does not name {named}, which the MX records do: {effect}.",
         where=url,
         fix=f"Add to the policy {lines}, or take the host out of the MX records; then give the record a new id.",
         publish=publish,
@@ -61,7 +61,7 @@ def _idle(patterns: list[str], url: str, publish: str) -> Finding:
         check="mta_sts",
         code="mta-sts-unused-pattern",
         verdict=WARNING,
-        text=f"the MTA-STS policy names {named}, and no MX record does: a host that is gone, or a slip of the pen."
+        text=f"The MTA-STS policy names {named}, and no MX record does: a host that is gone, or a slip of the pen."
         " Whoever gets that name may take the domain's mail.",
         where=url,
         fix="Take the line out of the policy, then publish the record with a new id.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.mta_sts.policy import Policy, read_policy
 from mailwatch.checks.dns.names import below, shown, written
-from mailwatch.checks.dns.versioned import plain, raw, versioned
+from mailwatch.checks.dns.versioned import plain
 from mailwatch.finding import UNKNOWN, WARNING, Finding
 from mailwatch.question import ANSWER, NO_DATA, NXDOMAIN
 
@@ -30,16 +30,22 @@ class Fetched:
     findings: tuple[Finding, ...] = ()
 
 
-async def fetch(asks: Asks, domain: Name, *, record: Answer, version: str) -> Fetched:
-    """The policy. Where no record tells of it, only what is certainly one counts."""
+def soon(asks: Asks, domain: Name) -> None:
+    """Put the questions that a policy needs."""
+    host = below(domain, "mta-sts")
+    if host is not None:
+        asks.soon(host, "A")
+        asks.soon(host, "AAAA")
+
+
+async def fetch(asks: Asks, domain: Name, *, announced: bool) -> Fetched:
+    """The policy. Where no record tells of it (``announced``), only what is certainly one counts."""
     host = below(domain, "mta-sts")
     if host is None:
         return Fetched(url="")
+    soon(asks, domain)
     url = f"https://{written(host).removesuffix('.')}/.well-known/mta-sts.txt"
-    for kind in ("A", "AAAA"):
-        asks.soon(host, kind)
     addresses = [await asks.ask(host, kind) for kind in ("A", "AAAA")]
-    announced = any(versioned(raw(record.records), version))
     if all(each.outcome in (NXDOMAIN, NO_DATA) for each in addresses):
         return Fetched(url=url, findings=(_no_host(host, addresses[0]),) if announced else ())
     if not announced and not any(each.outcome == ANSWER for each in addresses):
@@ -68,15 +74,15 @@ def _trouble(page: Page) -> Finding | None:
     """Why there is no policy on a page; None when there may be."""
     if page.untrusted:
         text = (
-            f"the certificate at {page.url} is not good for that name: {plain(page.trouble or 'not trusted')}. {EFFECT}"
+            f"The certificate at {page.url} is not good for that name: {plain(page.trouble or 'not trusted')}. {EFFECT}"
         )
         fix = "Get a certificate for that name from an authority that everybody trusts, and see that it is renewed."
         return _finding("certificate", text, where=page.url, fix=fix)
     if page.oversized:
-        text = f"the page at {page.url} is too large for a policy: {plain(page.trouble or '')}. {EFFECT}"
+        text = f"The page at {page.url} is too large for a policy: {plain(page.trouble or '')}. {EFFECT}"
         return _finding("too-large", text, where=page.url, fix="Serve the policy alone, which is a few lines.")
     if page.status is None:
-        text = f"could not check: no answer from {page.url}: {plain(page.trouble or 'no reason given')}"
+        text = f"Could not check: no answer from {page.url}: {plain(page.trouble or 'no reason given')}"
         return Finding(check="mta_sts", code="mta-sts-unknown", verdict=UNKNOWN, text=text, where=page.url,
                        fix="See whether the web server answers, and whether this host may reach port 443 at all.",
                        reference=REFERENCE)  # fmt: skip
@@ -84,7 +90,7 @@ def _trouble(page: Page) -> Finding | None:
         text = f"{page.url} redirects elsewhere (status {page.status}), and senders do not follow. {EFFECT}"
         return _finding("redirect", text, where=page.url, fix="Serve the policy at that address itself.")
     if page.status != OK:
-        what = "there is no page" if page.status in MISSING else "the web server refuses"
+        what = "There is no page" if page.status in MISSING else "The web server refuses"
         text = f"{what} at {page.url} (status {page.status}), where the MTA-STS policy should be. {EFFECT}"
         return _finding("no-policy", text, where=page.url, fix="Put the policy there, or take the record out.")
     return None
@@ -95,7 +101,7 @@ def _odd(page: Page) -> list[Finding]:
     if kind == "text/plain":
         return []
     said = f'as "{plain(kind, 60)}"' if kind else "without a content type"
-    text = f"the MTA-STS policy is served {said}, not as text/plain: senders may take it that there is none."
+    text = f"The MTA-STS policy is served {said}, not as text/plain: senders may take it that there is none."
     fix = "Let the web server send Content-Type: text/plain for this file."
     return [_finding("content-type", text, where=page.url, fix=fix, reference="RFC 8461 section 3.2")]
 

@@ -52,13 +52,15 @@ ALIASES: Final = {
     "spf": "include",
     "explain": "exp",
 }
-PARTS: Final = re.compile(r"([+?~-]*)([A-Za-z0-9_-]*)([:=/.]*)(.*)\Z", re.DOTALL)
+PARTS: Final = re.compile(r"([+?~-]*)([A-Za-z0-9_?~-]*)([:=/.]*)(.*)\Z", re.DOTALL)
 GLUED: Final = re.compile(
     r"(?<=[^:=+?~-])(?=[+?~-]?(?:include:|ip4:|ip6:|exists:|redirect=|exp=)|[+?~-]all\Z)", re.IGNORECASE
 )
 OCTETS: Final = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})(?:\.([0-9]{1,3}))?(.{0,64})\Z")
 RANGE: Final = re.compile(r"([0-9.]{7,15})-([0-9.]{7,15})\Z")
 HOSTNAME: Final = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63}){1,30}\.?\Z")
+NEEDING: Final = ("include", "exists", "ip4", "ip6")
+"""Mechanisms that are nothing without a value."""
 IN_A_NAME: Final = re.compile(r"[A-Za-z0-9._-]*\Z")
 MODIFIERS: Final = ("redirect", "exp")
 NAMES: Final = (*MECHANISMS, *MODIFIERS)
@@ -87,11 +89,19 @@ def character(each: str) -> str:
     return f"a character that is not allowed in SPF (U+{ord(each):04X}{', ' if name else ''}{name})"
 
 
-def torn(word: str, following: str) -> str | None:
-    """The one term that a blank has torn in two: ``include: example.com``, ``- all``."""
+def torn(word: str, following: str, *, stands_alone: bool) -> str | None:
+    """The one term that a blank has torn in two: ``include: example.com``, ``- all``, ``ip4 192.0.2.1``.
+
+    ``stands_alone``: what follows is a term itself.
+    """
     if not following or len(word) + len(following) > LONGEST:
         return None
-    return word + following if word[-1] in ":=" or word in ("-", "~", "?", "+") else None
+    if word[-1] in ":=" or word in ("-", "~", "?", "+"):
+        return word + following
+    name = word.lstrip("+?~-").lower()
+    if following[0] in ":=" and name in NAMES:
+        return word + following
+    return f"{word}:{following}" if name in NEEDING and not stands_alone else None
 
 
 def proposals(word: str) -> Iterator[tuple[str, str]]:
@@ -149,7 +159,7 @@ def _bare_value(word: str) -> Iterator[tuple[str, str]]:
         yield "an address needs its mechanism before it", f"{sign}{kind}:{rest}"
         return
     yield from (("", f"{sign}{each}") for each in _addresses(rest) if OCTETS.match(rest))
-    if HOSTNAME.match(rest) and not rest.lower().startswith(tuple(f"{each}." for each in MECHANISMS)):
+    if HOSTNAME.match(rest) and not rest.lower().startswith(tuple(f"{each}." for each in (*NEEDING, *MODIFIERS))):
         kind = "include" if rest.lower().startswith(("_", "spf")) else "a"
         yield "a name needs its mechanism before it", f"{sign}{kind}:{rest}"
 
@@ -166,7 +176,8 @@ def _by_name(word: str) -> Iterator[tuple[str, str]]:
     if name in MODIFIERS:
         yield f"{name} is written {name}=", f"{name}={_as_domain(argument)}"
     elif name == "all":
-        if sign or not argument:  # nobody is told to publish what lets everybody in
+        sign = sign or (written[-1] if written[-1] in "-~?" else "")
+        if sign:  # nobody is told to publish what lets everybody in
             yield "", f"{sign}all"
     else:
         for each in _arguments(name, argument):

@@ -42,14 +42,11 @@ def visible(text: str) -> str:
     """The text in printable ASCII; all else escaped."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(
-        each
-        if " " <= each <= "~"
-        else each.encode("ascii", "backslashreplace").decode()
-        if each > "~"
-        else f"\\x{ord(each):02x}"
-        for each in text
-    )
+    return "".join(each if " " <= each <= "~" else _escaped(each) for each in text)
+
+
+def _escaped(each: str) -> str:
+    return f"\\x{ord(each):02x}" if each.isascii() else each.encode("ascii", "backslashreplace").decode()
 
 
 def _words(text: str) -> list[tuple[int, str]]:
@@ -99,8 +96,8 @@ class _Reading:
         if isinstance(read, Term):
             self.take(read)
             return False
-        split = advice.torn(word, following)
-        if split is not None and isinstance(read_term(split, column), Term):
+        split = advice.torn(word, following, stands_alone=_is_right(following))
+        if split is not None and _is_right(split):
             self.wrong(column, f"{word} {following}", "a blank tears this term apart", split)
             return True
         said, instead = next(((said, each) for said, each in advice.proposals(word) if _is_right(each)), ("", None))
@@ -115,6 +112,7 @@ class _Reading:
         doubt = advice.doubt(term)
         if doubt is not None and len(self.doubts) <= MOST:
             said, instead = doubt
+            instead = instead if instead and _is_right(instead) else None
             self.doubts.append(Problem(column=term.column, token=term.text[:SHOWN], text=said, instead=instead))
         self.terms.append(term)
 

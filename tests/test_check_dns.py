@@ -18,6 +18,7 @@ import dns.name
 import pytest
 
 from mailwatch.checks.dns import DNS
+from mailwatch.commands.check_dns import servers_of
 from mailwatch.commands.dns_source import at_the_source
 from mailwatch.finding import EXIT
 from mailwatch.resolver import Resolver
@@ -273,6 +274,21 @@ def test_a_mistyped_command_is_unknown_not_critical(words: list[str]) -> None:
     done = check_dns(*words)
     assert (done.returncode, done.stdout) == (3, "")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("192.0.2.53", ("192.0.2.53", 53)),
+        ("192.0.2.53:5353", ("192.0.2.53", 5353)),
+        ("2001:db8::53", ("2001:db8::53", 53)),
+        ("[2001:db8::53]:5353", ("2001:db8::53", 5353)),
+        ("[2001:db8::53]", ("2001:db8::53", 53)),
+        ("localhost:5353", ("127.0.0.1", 5353)),
+    ],
+)
+def test_a_resolver_is_an_address_or_a_name_with_a_port_or_without(text: str, expected: tuple[str, int]) -> None:
+    assert expected in servers_of(text)
 
 
 def test_a_name_in_another_script_is_asked_for_as_browsers_do(config: Path) -> None:

@@ -213,6 +213,13 @@ def test_a_journalctl_that_fails_or_hangs_holds_nobody_up(
     assert said in str(found.trouble)
 
 
+def test_a_log_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "mail.log").mkdir()
+    there = known(name_of("example.com"), Given(), options(tmp_path, log=tmp_path / "mail.log"), NOW)
+    assert there.facts.senders == ()
+    assert f"Who sends from here is not known: cannot read {tmp_path / 'mail.log'}" in there.hints[-1]
+
+
 def test_of_a_long_log_the_newest_part_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mailwatch.facts.senders.NEWEST", 2000)
     log = tmp_path / "mail.log"

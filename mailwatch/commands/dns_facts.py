@@ -61,13 +61,13 @@ class Known(NamedTuple):
     """The facts, and what they are from."""
 
     facts: Facts
-    own: Sending
+    host: Host
     given: Given
 
     @property
     def hints(self) -> tuple[str, ...]:
         """What the person could say, and what it would tell."""
-        return tuple(hints(self.facts, self.own, self.given))
+        return tuple(hints(self.facts, self.host, self.given))
 
 
 def domain_of(text: str) -> Name:
@@ -107,7 +107,7 @@ def known(domain: Name, given: Given, options: Options, now: float, seconds: flo
         ),
         selectors=signed or host.selectors,
     )
-    return Known(facts, host.own, given)
+    return Known(facts, host, given)
 
 
 def in_time(domain: str, options: Options, seconds: float) -> Host:
@@ -140,7 +140,7 @@ async def from_outside(asks: Asks, there: Known) -> Known:
 
     A server behind NAT has, if it is set up well, the outer address under the name that it says in HELO.
     """
-    facts, own = there.facts, there.own
+    facts, own = there.facts, there.host.own
     if facts.addresses or facts.relay is not None or facts.helo is None or not own.hidden:
         return there
     try:
@@ -206,9 +206,9 @@ def own_mail_from(domain: str, own: Sending, seen: Seen) -> Stated:
     return Stated(text=domain, origin="the domain itself")
 
 
-def hints(facts: Facts, own: Sending, given: Given) -> list[str]:
+def hints(facts: Facts, host: Host, given: Given) -> list[str]:
     """What a person could say, and what it would tell."""
-    found = []
+    own, found = host.own, list[str]()
     if not facts.addresses and facts.relay is None:
         options = "--ip with the address mail leaves from (or --relay HOST)"
         if own.hidden:
@@ -225,7 +225,9 @@ def hints(facts: Facts, own: Sending, given: Given) -> list[str]:
         found.append("The name in HELO is not known. Give --helo.")
     if not facts.selectors:
         found.append("No DKIM selector was found in the configuration of this host. Give --selector.")
-    if given.ips and given.direct and given.relay:
+    if own.asked and host.seen.trouble:
+        found.append(f"Who sends from here is not known: {host.seen.trouble}.")
+    if given.direct and given.relay:
         found.append("--relay wins over --direct.")
     return found
 

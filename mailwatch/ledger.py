@@ -70,7 +70,12 @@ def read(connection: sqlite3.Connection, now: float) -> Remembered:
 
 
 def read_domains(connection: sqlite3.Connection) -> dict[str, Domain]:
-    """What DNS says of the domains that are examined."""
+    """What DNS says of the domains that are examined; nothing in a state that an earlier version wrote.
+
+    One that cannot be brought to this version (a read-only disk) still says who was told.
+    """
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'domain'").fetchone() is None:
+        return {}
     found = [domain_in(content) for content in contents(connection, "domain")]
     return {domain.name: domain for domain in found if domain is not None}
 

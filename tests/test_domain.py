@@ -263,6 +263,28 @@ def test_what_changed_survives_a_restart_between_any_two_commits(tmp_path: Path)
     store.close()
 
 
+def test_a_state_of_an_earlier_version_that_cannot_be_written_still_says_who_was_told(tmp_path: Path) -> None:
+    store = Store.open(tmp_path, BEGIN)
+    for each in looks("well", "bad", "bad"):
+        decided(store, anew(store, each.at), each)
+    with store.transaction() as connection:
+        connection.execute("DROP TABLE domain")
+    with store.reading() as connection:
+        found = ledger.read(connection, BEGIN)
+    assert [key[1] for key in found.alerts if key[0] == "dns_changed"] == ["dns-worse"]
+    assert dict(found.domains) == {}
+    store.close()
+
+
+@pytest.mark.parametrize("content", ["[]", "3", "{}", "null", "nonsense", '{"name": "a"}', '{"checks": {"spf": 3}}'])
+def test_what_another_version_wrote_of_a_domain_is_left_out(tmp_path: Path, content: str) -> None:
+    store = Store.open(tmp_path, BEGIN)
+    with store.transaction() as connection:
+        connection.execute("INSERT INTO domain VALUES ('example.com', '{}', ?)", (content,))
+    assert ledger.known_domains(tmp_path) == {}
+    store.close()
+
+
 def test_a_domain_or_check_that_is_left_out_is_forgotten(tmp_path: Path) -> None:
     store = Store.open(tmp_path, BEGIN)
     two = (*(FINDINGS["well"] or ()), found("mx", "mx-ok", OK, "there are two"))

@@ -140,6 +140,7 @@ def show(
     rows += [("state", str(options.state_dir)), ("metrics", f"{web.scheme}://{options.listen}/metrics")]
     rows.append(("page", protection(web)))
     named = ", ".join(f"{each.name} ({each.kind}, {each.min_severity})" for each in options.channel)
+    rows.append(("DNS of", ", ".join(options.dns.names) or "none, no domain is examined"))
     rows.append(("channels", named or "none: nobody is told when mail fails"))
     width = max(len(name) for name, _ in rows)
     for name, value in rows:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 DNS: Final[dict[str, Check]] = {
     spf.NAME: spf.check,
     provider.NAME: provider.check,
-    senders.NAME: senders.check,
     ptr.NAME: ptr.check,
     helo.NAME: helo.check,
     dkim.NAME: dkim.check,

@@ -7,7 +7,8 @@ from dns.name import Name, from_text
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailwatch.checks.dns.names import LONGEST_TEXT, below, is_local, name_of, parent, shown, written
+from mailwatch.checks.dns.facts import Stated
+from mailwatch.checks.dns.names import LONGEST_TEXT, below, is_local, name_of, parent, shown, stated_name, written
 
 EXAMPLE = from_text("example.com.")
 
@@ -119,6 +120,16 @@ def test_where_there_can_be_no_name_there_is_none(labels: tuple[str | bytes, ...
 def test_the_parent_of_the_root_is_none() -> None:
     assert parent(EXAMPLE) == from_text("com.")
     assert parent(from_text(".")) is None
+
+
+@pytest.mark.parametrize(("text", "name"), [
+    ("user@example.com", "example.com."), ("mail.example.com", "mail.example.com."), ("a@b@example.com", "example.com."),
+    ("", None), ("user@", None), ("user@[192.0.2.1]", None), ("user@localhost", None),
+])  # fmt: skip
+def test_the_domain_of_what_was_found_is_read_or_left(text: str, name: str | None) -> None:
+    found = stated_name(Stated(text=text, origin="the log"))
+    assert found == (None if name is None else from_text(name))
+    assert stated_name(None) is None
 
 
 @pytest.mark.parametrize(("name", "local"), [

@@ -89,30 +89,33 @@ class Asking:
 
     async def _heard(self, name: Name, kind: str) -> Step:
         """What one question brings, by the end of the run."""
+        troubles: dict[str, None] = {}
+        if self._run.left() <= 0:
+            return unknown(name, NO_TIME)
         try:
             async with asyncio.timeout_at(self._run.ends):
-                return await self._asked(name, kind)
+                return await self._asked(name, kind, troubles)
         except TimeoutError:
-            return unknown(name, NO_TIME)
+            return unknown(name, "; ".join([*troubles, NO_TIME]))
         except Exception as error:  # a bug, or bytes that nobody has thought of: all other questions must go on
             log.exception("a bug in asking for %s of %s", kind, said(name))
             return unknown(name, f"a bug in mailwatch ({type(error).__name__})")
 
-    async def _asked(self, name: Name, kind: str) -> Step:
+    async def _asked(self, name: Name, kind: str, troubles: dict[str, None]) -> Step:
         rdtype = dns.rdatatype.from_text(kind)
         servers = await self._find(name, kind)
         if isinstance(servers, str):
             return unknown(name, servers)
         validates = servers.validates()
-        heard = await servers.hear(name, rdtype)
+        heard = await servers.hear(name, rdtype, troubles)
         if heard.message is None:
             return replace(unknown(name, heard.trouble), bogus=heard.bogus, server=heard.server)
-        step = replace(read(heard.message, name, rdtype), server=heard.server)
+        step = replace(read(heard.message, name, rdtype, servers.zone), server=heard.server)
         if step.outcome == UNKNOWN:
             return replace(step, trouble=f"{heard.server} {step.trouble}")
-        if step.authentic is None and validates is not None and await validates:
-            return replace(step, authentic=False)
-        return step
+        if validates is None:
+            return replace(step, authentic=None)  # not for such a server to say
+        return replace(step, authentic=False) if step.authentic is None and await validates else step
 
 
 def combined(name: Name, kind: str, steps: Sequence[Step]) -> Answer:

@@ -8,10 +8,13 @@ Promises
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import idna
 from dns.name import Name, NameTooLong, root
+
+if TYPE_CHECKING:
+    from mailwatch.checks.dns.facts import Stated
 
 LONGEST_TEXT: Final = 1000
 """So much of a text is read; no name is that long in any script."""
@@ -41,6 +44,16 @@ def name_of(text: str) -> Name:
     if encoded[-1].isdigit():
         raise ValueError(f"{_quoted(text)}: the last label is a number, and no domain ends so. Give a domain")
     return Name([*encoded, b""])
+
+
+def stated_name(stated: Stated | None) -> Name | None:
+    """The domain in a text that was found, behind its last ``@`` if there is one; None when there is none."""
+    if stated is None:
+        return None
+    try:
+        return name_of(stated.text.rpartition("@")[2])
+    except ValueError:
+        return None
 
 
 def below(name: Name, *labels: str | bytes) -> Name | None:

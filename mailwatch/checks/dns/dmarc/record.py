@@ -26,7 +26,7 @@ class Problem:
     code: str
     verdict: str
     column: int
-    token: str
+    piece: str
     text: str
     fix: str
     instead: str | None = None

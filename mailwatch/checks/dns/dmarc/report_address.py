@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote
 
 from mailwatch.checks.dns.tag_list import BLANKS
 
@@ -15,6 +14,7 @@ SIZE: Final = re.compile(r"![0-9]{1,18}[kKmMgGtT]?$")
 SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30}):")
 HOST: Final = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63}){1,126}\.?")
 LOCAL: Final = re.compile(r"[^\s@,!<>()\[\]\\;\"\x00-\x20\x7f-\xff]{1,64}")
+PERCENT: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 URI_OR_ADDRESS: Final = 2048
 
 
@@ -58,7 +58,7 @@ def _address(text: str, column: int) -> ReportAddress:
             text=text, column=column, trouble="reports are sent by mail only, so that an address begins with mailto:"
         )
     path = bare[scheme.end() :].partition("?")[0]
-    host = _mailbox_host(unquote(path, errors="replace"))
+    host = _mailbox_host(PERCENT.sub(lambda each: chr(int(each[1], 16)), path))
     if host is None:
         instead = _meant(path)
         return ReportAddress(text=text, column=column, trouble="it is not an address of mail", instead=instead)
@@ -78,6 +78,6 @@ def _meant(path: str) -> str | None:
 def _mailbox_host(text: str) -> str | None:
     """The domain of a mailbox, in lower case; None when this is no mailbox."""
     local, at, host = text.partition("@")
-    if not at or LOCAL.fullmatch(local) is None or HOST.fullmatch(host) is None:
+    if not at or local.startswith("/") or LOCAL.fullmatch(local) is None or HOST.fullmatch(host) is None:
         return None
     return host.lower().removesuffix(".")

@@ -310,7 +310,7 @@ PUBLISHED = [
 
 @pytest.mark.parametrize("case", PUBLISHED)
 def test_what_should_be_published_ends_the_problem(case: dict[str, Any]) -> None:
-    lines = {each.publish: each for each in bad(findings(case)) if each.publish}
+    lines = {each.publish: each for each in bad(findings(case)) if each.publish and each.check == "spf"}
     if not lines:
         return
     assert len({text.partition(" ")[0] for text in lines}) == len(lines), "two lines for one name"

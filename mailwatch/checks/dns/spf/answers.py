@@ -51,6 +51,8 @@ async def other_answers(asks: Asks, judgement: Judgement) -> list[Finding]:
         found += [_told(subject, "spf-mail-from-", group, identity) for group in grouped(refused(judgement.elsewhere))]
     if judgement.helo is None:
         return found
+    if (await asks.ask(judgement.helo, "A")).outcome == UNANSWERED:
+        return found  # its zone does not answer: that is told of the HELO name itself
     subject = await _subject(asks, judgement.helo, judgement.by_helo)
     identity = f" with {shown(judgement.helo)} as HELO name, as bounces are judged by,"
     bad = [each for each in refused(judgement.by_helo) if each.verdict.result not in (NONE, NEUTRAL)]
@@ -100,7 +102,7 @@ def _told(subject: Subject, prefix: str, group: list[Judged], identity: str) -> 
     doubt = f" That address is guessed, from {cut(guessed[0].origin)}." if guessed else ""
     ask = " Give the address that mail really leaves from by --ip." if guessed else ""
     return subject.tell(
-        f"{prefix}{'temperror' if verdict.result == TEMPERROR else verdict.result}",
+        f"{prefix}{'unknown' if verdict.result == TEMPERROR else verdict.result}",
         grade,
         f"Mail from {addresses}{identity} {said}: {decided(verdict)}, and {result}.{doubt}",
         column=place.term.column if own and place is not None else None,

@@ -7,6 +7,7 @@ Promises
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import time
 from dataclasses import dataclass, field
@@ -15,15 +16,26 @@ from typing import TYPE_CHECKING, Final
 
 import dns.exception
 import dns.name
-import dns.rdatatype
-import dns.resolver
+from dns.rdtypes.ANY.MX import MX
+
+from mailwatch.question import ANSWER, UNKNOWN
+from mailwatch.resolver import NO_REPLY, NoResolver, Resolver, of_system
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
+
+    from dns.name import Name
+    from dns.rdata import Rdata
+
+    from mailwatch.question import Answer
+    from mailwatch.resolver import Chosen
 
 HOSTS: Final = Path("/etc/hosts")
 LARGEST: Final = 1 << 20
 PATIENCE: Final = 3.0
+TRIES: Final = 3
+SHORTEST: Final = 0.05
+"""Nobody answers in less than so many seconds, to be relied on."""
 
 
 class CannotTell(Exception):  # noqa: N818 - its own state
@@ -32,7 +44,10 @@ class CannotTell(Exception):  # noqa: N818 - its own state
 
 @dataclass(slots=True)
 class Lookups:
-    """Asks the resolvers of this machine, or the name server given. What was asked once is remembered."""
+    """Asks the resolvers of this machine, or the name server given. What was asked once is remembered.
+
+    Not for use within asyncio: each question runs a loop of its own.
+    """
 
     deadline: float
     server: tuple[str, int] | None = None
@@ -67,43 +82,57 @@ class Lookups:
     def _asked(self, name: str, kind: str) -> tuple[str, ...]:
         key = (name.lower(), kind)
         if key not in self._known:
-            self._known[key] = tuple(self._answers(name, kind))
+            self._known[key] = self._answers(name, kind)
         return self._known[key]
 
-    def _answers(self, name: str, kind: str) -> Iterable[str]:
-        left = self.deadline - time.monotonic()
-        if left <= 0:
+    def _answers(self, name: str, kind: str) -> tuple[str, ...]:
+        left = min(self.deadline - time.monotonic(), PATIENCE)
+        if left < SHORTEST:
             raise CannotTell(f"no time was left to look up {name}")
         try:
-            answer = self._resolver().resolve(
-                # resolv.conf's search is for names without a dot, as everywhere else
-                f"{name}." if "." in name else name,
-                kind,
-                lifetime=min(left, PATIENCE),
-                search="." not in name,
-                raise_on_no_answer=False,
-            )
-        except dns.resolver.NXDOMAIN:
-            return ()
-        except dns.exception.DNSException as error:
-            raise CannotTell(f"no answer about {kind} of {name}: {why(error)}") from error
-        if kind == "MX":
-            ordered = sorted(answer, key=lambda each: each.preference)
-            return [str(each.exchange).rstrip(".").lower() for each in ordered]
-        return [str(each) for each in answer]
+            chosen = of_system() if self.server is None else None
+        except NoResolver as error:
+            raise CannotTell(f"no answer about {kind} of {name}: {error}") from error
+        answer = asyncio.run(self._answer(list(absolute(name, chosen)), kind, chosen, left))
+        if answer is None:
+            raise CannotTell(f"no answer about {kind} of {name}: not a name of the DNS")
+        if answer.outcome == UNKNOWN:
+            raise CannotTell(f"no answer about {kind} of {name}: {why(answer)}")
+        return ordered(answer.records, kind)
 
-    def _resolver(self) -> dns.resolver.Resolver:
-        if self.server is None:
-            return dns.resolver.get_default_resolver()
-        made = dns.resolver.Resolver(configure=False)
-        made.nameservers, made.port = [self.server[0]], self.server[1]
-        return made
+    async def _answer(self, names: list[Name], kind: str, chosen: Chosen | None, left: float) -> Answer | None:
+        """The first answer with records about one of these names, or the last one at all."""
+        servers = chosen.servers if chosen is not None else [self.server] if self.server is not None else []
+        answer = None
+        async with Resolver(servers, left, patience=left / TRIES, dnssec=False) as asks:
+            for name in names:
+                answer = await asks.ask(name, kind)
+                if answer.outcome in (ANSWER, UNKNOWN):
+                    break
+        return answer
 
 
-def why(error: dns.exception.DNSException) -> str:
+def absolute(name: str, chosen: Chosen | None) -> Iterator[Name]:
+    """The names to ask for. resolv.conf's search is for names without a dot, as everywhere else."""
+    try:
+        made = dns.name.from_text(name, idna_codec=dns.name.IDNA_2008_Practical)
+        if chosen is not None and "." not in name:
+            yield from (made.relativize(dns.name.root).concatenate(domain) for domain in chosen.search)
+    except (dns.exception.DNSException, ValueError):  # whatever a person wrote
+        return
+    yield made
+
+
+def ordered(records: tuple[Rdata, ...], kind: str) -> tuple[str, ...]:
+    """The texts of records, exchangers by preference."""
+    if kind == "MX":
+        preferred = sorted((each for each in records if isinstance(each, MX)), key=lambda each: each.preference)
+        return tuple(str(each.exchange).rstrip(".").lower() for each in preferred)
+    return tuple(str(each) for each in records)
+
+
+def why(answer: Answer) -> str:
     """Why there was no answer."""
-    if isinstance(error, dns.exception.Timeout):
+    if NO_REPLY in (answer.trouble or ""):
         return "the resolver did not answer in time"
-    if isinstance(error, dns.resolver.NoNameservers):
-        return "the resolver answered with a failure"
-    return type(error).__name__
+    return "the resolver answered with a failure"

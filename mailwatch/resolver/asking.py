@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     Finds = Callable[[Name, str], Awaitable[Servers | str]]
 
 NO_TIME: Final = "no time was left"
+GRACE: Final = 0.1
+"""Seconds before the end of the run from which on nobody waits for whether a resolver checks DNSSEC."""
 log = logging.getLogger(__name__)
 
 
@@ -89,30 +91,38 @@ class Asking:
 
     async def _heard(self, name: Name, kind: str) -> Step:
         """What one question brings, by the end of the run."""
+        troubles: dict[str, None] = {}
+        if self._run.left() <= 0:
+            return unknown(name, NO_TIME)
         try:
             async with asyncio.timeout_at(self._run.ends):
-                return await self._asked(name, kind)
-        except TimeoutError:
-            return unknown(name, NO_TIME)
+                return await self._asked(name, kind, troubles)
+        except TimeoutError:  # of the run, here or below
+            return unknown(name, "; ".join([*troubles, NO_TIME]))
         except Exception as error:  # a bug, or bytes that nobody has thought of: all other questions must go on
             log.exception("a bug in asking for %s of %s", kind, said(name))
             return unknown(name, f"a bug in mailwatch ({type(error).__name__})")
 
-    async def _asked(self, name: Name, kind: str) -> Step:
+    async def _asked(self, name: Name, kind: str, troubles: dict[str, None]) -> Step:
         rdtype = dns.rdatatype.from_text(kind)
         servers = await self._find(name, kind)
         if isinstance(servers, str):
             return unknown(name, servers)
         validates = servers.validates()
-        heard = await servers.hear(name, rdtype)
+        heard = await servers.hear(name, rdtype, troubles)
         if heard.message is None:
             return replace(unknown(name, heard.trouble), bogus=heard.bogus, server=heard.server)
-        step = replace(read(heard.message, name, rdtype), server=heard.server)
+        step = replace(read(heard.message, name, rdtype, servers.zone), server=heard.server)
         if step.outcome == UNKNOWN:
             return replace(step, trouble=f"{heard.server} {step.trouble}")
-        if step.authentic is None and validates is not None and await validates:
-            return replace(step, authentic=False)
-        return step
+        if validates is None:
+            return replace(step, authentic=None)  # not for such a server to say
+        if step.authentic is not None:
+            return step
+        # an answer that is there is not lost to this; waited for so, it goes on when this question is ended
+        await asyncio.wait([validates], timeout=max(self._run.left() - GRACE, 0))
+        known = validates.done() and not validates.cancelled()
+        return replace(step, authentic=False) if known and validates.result() else step
 
 
 def combined(name: Name, kind: str, steps: Sequence[Step]) -> Answer:

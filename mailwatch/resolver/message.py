@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import dns.edns
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 PAYLOAD: Final = 1232
 """What fits into a packet nearly everywhere (DNS flag day 2020)."""
 HEADER: Final = 12
+RESPONSE: Final = 0x80
+RESPONSE_OR_OPCODE: Final = 0xF8
+"""The bits of the third byte: an answer, to an ordinary question (RFC 1035 section 4.1.1)."""
 LONGEST_TEXT: Final = 120
 LONGEST_NAME: Final = 260
 AT_ONCE: Final = 3
@@ -27,23 +31,38 @@ VALIDATION: Final = frozenset({1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 25, 27})
 """The extended errors that are about DNSSEC (RFC 8914 section 4 and the registry of IANA)."""
 
 
-def question(name: Name, rdtype: RdataType, *, recurse: bool, edns: bool = True, checking: bool = True) -> Message:
-    """The message that asks. ``checking``: the resolver shall check DNSSEC (no CD bit)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How to ask. ``recurse``: ask others for us (RD). ``dnssec``: with signatures (DO), and say what is checked (AD).
+
+    ``checking``: answer only what passes the checks of DNSSEC (no CD).
+    """
+
+    recurse: bool
+    dnssec: bool = True
+    edns: bool = True
+    checking: bool = True
+
+
+def question(name: Name, rdtype: RdataType, manner: Manner) -> Message:
+    """The message that asks."""
     made = dns.message.QueryMessage()  # its identifier is random
-    made.flags = dns.flags.AD
-    if recurse:
+    made.flags = dns.flags.Flag(0)
+    if manner.recurse:
         made.flags |= dns.flags.RD
-    if not checking:
+    if manner.recurse and manner.dnssec:
+        made.flags |= dns.flags.AD
+    if not manner.checking:
         made.flags |= dns.flags.CD
-    if edns:
-        made.use_edns(0, dns.flags.DO, PAYLOAD)
+    if manner.edns:
+        made.use_edns(0, dns.flags.DO if manner.dnssec else 0, PAYLOAD)
     made.find_rrset(made.question, name, dns.rdataclass.IN, rdtype, create=True, force_unique=True)
     return made
 
 
 def accepted(wire: bytes, asked: Message) -> Message | None:
     """What was sent, if it answers this question; None for all else, as anybody could have sent it."""
-    if len(wire) < HEADER or int.from_bytes(wire[:2], "big") != asked.id or not wire[2] & 0x80:
+    if len(wire) < HEADER or int.from_bytes(wire[:2], "big") != asked.id or wire[2] & RESPONSE_OR_OPCODE != RESPONSE:
         return None
     try:
         message = dns.message.from_wire(wire, ignore_trailing=True)

@@ -49,9 +49,15 @@ class Step:
     server: str = ""
 
 
-def read(message: Message, name: Name, rdtype: RdataType) -> Step:
-    """What is answered about a name; the records in a fixed order, for a server gives them in any."""
+def read(message: Message, name: Name, rdtype: RdataType, zone: Name | None = None) -> Step:
+    """What is answered about a name; the records in a fixed order, for a server gives them in any.
+
+    ``zone``: whoever answered speaks for it alone; of an alias that leads elsewhere, another must be asked.
+    """
     chain = _chain(message, name, rdtype)
+    leaves = next((at for at, each in enumerate(chain) if zone and not each[0].target.is_subdomain(zone)), None)
+    if leaves is not None:
+        chain = chain[: leaves + 1]
     aliases, canonical = tuple(rrset[0].target for rrset in chain), name
     if aliases:
         canonical = aliases[-1]
@@ -64,6 +70,8 @@ def read(message: Message, name: Name, rdtype: RdataType) -> Step:
         signed_until=min(signatures, default=None),
         authentic=True if message.flags & dns.flags.AD else None,
     )
+    if leaves is not None:
+        return replace(step, outcome=NO_DATA, goes_on=True)
     if message.rcode() == dns.rcode.NXDOMAIN:
         return _negative(step, message)
     found = [each for each in message.answer if each.name == canonical and each.rdtype == rdtype and _is_in(each)]

@@ -27,6 +27,10 @@ class Run:
         """From now on."""
         self.ends = asyncio.get_running_loop().time() + self.deadline
 
+    def left(self) -> float:
+        """Seconds until it ends."""
+        return self.ends - asyncio.get_running_loop().time()
+
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Have this under way; it is ended with the run."""
         task = asyncio.get_running_loop().create_task(work)

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
     Server = tuple[str, int]
 
+NO_REPLY: Final = "did not answer"
+"""What is said of a server that does not."""
 LARGEST_DATAGRAM: Final = 4096
-"""Three times what is asked for; more is not looked at."""
+"""Three times what is asked for; a longer one is cut, and no message then."""
 
 
 class NoReply(Exception):  # noqa: N818 - its own state
@@ -39,8 +41,8 @@ async def by_udp(server: Server, asked: Message, patience: float) -> Message:
                 await loop.sock_connect(line, server)
                 await loop.sock_sendall(line, asked.to_wire())
                 while True:
-                    wire = await loop.sock_recv(line, LARGEST_DATAGRAM + 1)
-                    if len(wire) <= LARGEST_DATAGRAM and (message := accepted(wire, asked)):
+                    message = accepted(await loop.sock_recv(line, LARGEST_DATAGRAM), asked)
+                    if message is not None:
                         return message
                     strange = True
     except OSError as error:  # TimeoutError is one
@@ -85,7 +87,7 @@ async def _exactly(line: socket.socket, length: int) -> bytes:
 
 def _why(server: Server, error: OSError, *, strange: bool) -> str:
     if isinstance(error, TimeoutError) or error.errno is None:
-        return f"{server[0]} sent what is no answer" if strange else f"{server[0]} did not answer"
+        return f"{server[0]} sent what is no answer" if strange else f"{server[0]} {NO_REPLY}"
     if error.errno == errno.ECONNREFUSED:
         return f"no name server is listening at {server[0]}"
     return f"{server[0]} cannot be reached: {os.strerror(error.errno)}"

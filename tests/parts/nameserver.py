@@ -20,24 +20,20 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
-import dns.rdata
 import dns.rdataclass
-import dns.rdataset
 import dns.rdatatype
 import dns.rrset
-import dns.tokenizer
+
+from tests.parts.zone_data import Data, lines
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator, Mapping
-
-    from dns.rdata import Rdata
-    from dns.rdataset import Rdataset
+    from collections.abc import Coroutine, Mapping
 
 PATIENCE: Final = 10
 MOST_ALIASES: Final = 16
 LARGE: Final = 9000
 FAULTS: Final = """servfail refused silent truncated truncated-udp garbage wrong-id wrong-question slow:SECONDS formerr-edns loop
-lame bogus oversized secure ede:CODE:TEXT"""
+lame bogus oversized secure spoofed transient referral helpless hearsay partial ede:CODE:TEXT"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +57,14 @@ class NameServer:
         garbage: bytes that are no message; wrong-id, wrong-question: answers to something else;
         slow:2.5: right, after so many seconds; formerr-edns: FORMERR to a question with EDNS;
         loop: an alias for itself; oversized: more than was asked for by UDP; bogus: SERVFAIL unless CD is set;
+        spoofed: by UDP, with messages of another before it; transient: SERVFAIL the first time, then right;
+        referral: to other name servers; helpless: nothing, as by a server that asks no others; hearsay: right, and not
+        as a name server of the zone (no AA);
+        partial: the first alias of a chain, and no more;
         ede:6:words: SERVFAIL with an extended error (RFC 8914); secure: AD is set for this name and all below it
         (``.``: for the root alone).
-    ``delay`` is in seconds, for each answer. ``asked`` is what was asked, in order; ``questions`` says how as well.
+    ``delay`` is in seconds, for each answer. ``asked`` is what was asked, in order; ``questions`` says how as well;
+    ``most_at_once`` is how many questions were under way together.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class NameServer:
         self._delay, self._host, self._port = delay, host, port
         self.questions: list[Question] = []
         self.asked: list[tuple[str, str]] = []
+        self.most_at_once = self._under_way = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._broken: list[Exception] = []
 
@@ -134,8 +136,7 @@ class NameServer:
             self._start(self._answer_udp(query, client))
 
     async def _answer_udp(self, query: bytes, client: tuple[str, int]) -> None:
-        answer = await self._answered(query, "udp")
-        if answer:
+        for answer in await self._answers(query, "udp"):
             with contextlib.suppress(OSError):  # whoever asked is gone
                 await self._loop.sock_sendto(self._udp, answer, client)
 
@@ -149,12 +150,13 @@ class NameServer:
             connection.setblocking(False)
             while True:
                 (length,) = struct.unpack("!H", await self._read(connection, 2))
-                answer = await self._answered(await self._read(connection, length), "tcp")
-                if answer is None:
+                answers = await self._answers(await self._read(connection, length), "tcp")
+                if not answers:
                     await self._read(connection, 1)  # silent: until whoever asked goes away
-                if not answer:
-                    return
-                await self._loop.sock_sendall(connection, struct.pack("!H", len(answer)) + answer)
+                for answer in answers:
+                    if not answer:
+                        return
+                    await self._loop.sock_sendall(connection, struct.pack("!H", len(answer)) + answer)
 
     async def _read(self, connection: socket.socket, length: int) -> bytes:
         data = b""
@@ -165,14 +167,14 @@ class NameServer:
             data += more
         return data
 
-    async def _answered(self, wire: bytes, how: str) -> bytes | None:
-        """The bytes to send; none at all, or (by TCP) the end of the connection, which is ``b""``."""
+    async def _answers(self, wire: bytes, how: str) -> list[bytes]:
+        """The messages to send; ``b""`` is the end of the connection, by TCP."""
         try:
             query = dns.message.from_wire(wire)
         except Exception:  # noqa: BLE001 - whatever the bytes are, the server goes on
-            return None
+            return []
         if len(query.question) != 1 or query.flags & dns.flags.QR:
-            return None
+            return []
         question = query.question[0]
         asked = question.name.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(question.rdtype)
         self.asked.append(asked)
@@ -181,9 +183,12 @@ class NameServer:
             Question(*asked, how, query.edns >= 0, bool(flags & dns.flags.RD), bool(flags & dns.flags.CD))
         )
         fault, _, how_much = self._fault(question.name, question.rdtype).partition(":")
+        self._under_way += 1
+        self.most_at_once = max(self.most_at_once, self._under_way)
         wait = self._delay + (float(how_much) if fault == "slow" else 0)
         if wait:
             await asyncio.sleep(wait)
+        self._under_way -= 1
         return self._with_fault(query, how, fault)
 
     def _fault(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> str:
@@ -193,31 +198,22 @@ class NameServer:
                 return self._faults[key]
         return ""
 
-    def _with_fault(self, query: dns.message.Message, how: str, fault: str) -> bytes | None:
+    def _with_fault(self, query: dns.message.Message, how: str, fault: str) -> list[bytes]:
         if fault == "silent":
-            return None
+            return []
         if fault == "garbage":
-            return b"\xff" * 40
+            return [b"\xff" * 40]
         if fault == "truncated" and how == "tcp":
-            return b""
-        answer = self._right(query)
-        if fault in ("truncated", "truncated-udp") and how == "udp":
-            return cut(answer)
-        if fault == "wrong-id":
-            answer.id ^= 1
-        if fault == "wrong-question":
-            answer.question = [
-                dns.rrset.RRset(dns.name.from_text("wrong.example"), dns.rdataclass.IN, query.question[0].rdtype)
-            ]
-        if fault == "oversized":
-            answer.additional.append(dns.rrset.from_text("large.example.", 0, "IN", "TXT", *large()))
-        if fault == "formerr-edns" and query.edns >= 0:
-            answer = refusal(query, dns.rcode.FORMERR)
-            answer.use_edns(False)
+            return [b""]
+        if fault == "spoofed" and how == "udp":
+            right = self._with_fault(query, how, "")
+            return [b"", b"\xff" * 40, spoof(query, query.id ^ 1), *right, spoof(query, query.id)]
+        answer = turned(self._right(query), query, fault)
         size = max(query.payload, 512) if query.edns >= 0 else 512
-        unlimited = how == "tcp" or fault == "oversized"
         wire = answer.to_wire(max_size=65535)
-        return cut(answer) if len(wire) > size and not unlimited else wire
+        if how == "udp" and (fault in ("truncated", "truncated-udp") or (len(wire) > size and fault != "oversized")):
+            return [cut(answer)]
+        return [wire]
 
     def _right(self, query: dns.message.Message) -> dns.message.Message:
         """The answer, after the chain of aliases; it fails where a name of the chain has such a fault."""
@@ -232,7 +228,7 @@ class NameServer:
             target = name if fault == "loop" else self._data.into(answer, name, question.rdtype)
             if fault == "loop":
                 answer.answer.append(dns.rrset.from_text(name, 60, "IN", "CNAME", name.to_text()))
-            if target is None or target in chain:
+            if target is None or target in chain or fault == "partial":
                 break
             chain.append(target)
             name = target
@@ -244,13 +240,18 @@ class NameServer:
 
     def _failed(self, query: dns.message.Message, fault: str) -> dns.message.Message | None:
         fault, _, rest = fault.partition(":")
-        if fault == "servfail" or (fault == "bogus" and not query.flags & dns.flags.CD):
+        if fault in ("servfail", "silent") or (fault == "bogus" and not query.flags & dns.flags.CD):
+            return refusal(query, dns.rcode.SERVFAIL)
+        if fault == "transient" and self.asked.count(self.asked[-1]) == 1:
             return refusal(query, dns.rcode.SERVFAIL)
         if fault == "refused":
             return refusal(query, dns.rcode.REFUSED)
-        if fault == "lame":
-            answer = refusal(query, dns.rcode.REFUSED)
-            answer.flags &= ~dns.flags.RA
+        if fault in ("lame", "helpless", "referral"):
+            answer = refusal(query, dns.rcode.REFUSED if fault == "lame" else dns.rcode.NOERROR)
+            if fault == "referral":
+                answer.authority.append(dns.rrset.from_text("example.", 60, "IN", "NS", "ns.example."))
+            else:
+                answer.flags &= ~dns.flags.RA
             return answer
         if fault == "ede":
             answer = refusal(query, dns.rcode.SERVFAIL)
@@ -261,89 +262,6 @@ class NameServer:
 
     def _is_secure(self, name: dns.name.Name) -> bool:
         return any(name == zone or (zone != dns.name.root and name.is_subdomain(zone)) for zone in self._secure)
-
-
-class Data:
-    """What the server knows: sets of records by name."""
-
-    def __init__(self, text: str) -> None:
-        self.sets: dict[dns.name.Name, list[Rdataset]] = {}
-        self.names = {dns.name.root}
-        for name, ttl, rdata in records(text):
-            there = self.sets.setdefault(name, [])
-            found = next((each for each in there if (each.rdtype, each.covers) == (rdata.rdtype, rdata.covers())), None)
-            if found is None:
-                there.append(dns.rdataset.from_rdata(ttl, rdata))
-            else:
-                found.add(rdata, ttl)
-            above = name
-            while above not in self.names:
-                self.names.add(above)
-                above = above.parent()
-
-    def into(
-        self, answer: dns.message.Message, name: dns.name.Name, rdtype: dns.rdatatype.RdataType
-    ) -> dns.name.Name | None:
-        """Put what is known of a name into the answer; the name to go on with, where it is an alias."""
-        found = self.at(name)
-        if found is None:
-            answer.set_rcode(dns.rcode.NXDOMAIN)
-            self.negative(answer, name)
-            return None
-        alias = next((each for each in found if each.rdtype == dns.rdatatype.CNAME), None)
-        wanted = rdtype if alias is None or rdtype == dns.rdatatype.ANY else dns.rdatatype.CNAME
-        fits = [each for each in found if wanted in (each.rdtype, dns.rdatatype.ANY)]
-        if not fits:
-            self.negative(answer, name)
-            return None
-        signatures = [] if wanted == dns.rdatatype.ANY else [each for each in found if each.covers == wanted]
-        for each in (*fits, *signatures):
-            answer.answer.append(dns.rrset.from_rdata_list(name, each.ttl, list(each)))
-        if alias is None or rdtype in (dns.rdatatype.CNAME, dns.rdatatype.ANY):
-            return None
-        target: dns.name.Name = alias[0].target
-        return target
-
-    def at(self, name: dns.name.Name) -> list[Rdataset] | None:
-        """The sets at a name, or at the wildcard that covers it (RFC 4592 section 3.3.1); None: it is not there."""
-        if name in self.names:
-            return self.sets.get(name, [])
-        encloser = name.parent()
-        while encloser not in self.names:
-            encloser = encloser.parent()
-        return self.sets.get(dns.name.Name((b"*", *encloser.labels)))
-
-    def negative(self, answer: dns.message.Message, name: dns.name.Name) -> None:
-        """The SOA of the zone, to live as long as RFC 2308 section 3 says."""
-        zone = name
-        while True:
-            for each in self.sets.get(zone, ()):
-                if each.rdtype == dns.rdatatype.SOA:
-                    ttl = min(each.ttl, each[0].minimum)
-                    answer.authority.append(dns.rrset.from_rdata_list(zone, ttl, list(each)))
-                    return
-            if zone == dns.name.root:
-                return
-            zone = zone.parent()
-
-
-def records(text: str) -> Iterator[tuple[dns.name.Name, int, Rdata]]:
-    """The records of a master file with absolute names: ``example.com. 300 IN TXT "text"``, the TTL and IN optional."""
-    tokens = dns.tokenizer.Tokenizer(text)
-    while not (token := tokens.get()).is_eof():
-        if token.is_eol():
-            continue
-        name, ttl = dns.name.from_text(token.value), 300
-        word = tokens.get_string()
-        if word.isdigit():
-            ttl, word = int(word), tokens.get_string()
-        if word == "IN":
-            word = tokens.get_string()
-        yield name, ttl, dns.rdata.from_text("IN", word, tokens, dns.name.root, relativize=False)
-
-
-def lines(zone: Mapping[tuple[str, str], list[str]]) -> str:
-    return "\n".join(f"{name}. 60 IN {kind} {text}" for (name, kind), texts in zone.items() for text in texts) + "\n"
 
 
 def fault_key(place: str) -> tuple[str, str]:
@@ -381,6 +299,30 @@ def refusal(query: dns.message.Message, rcode: dns.rcode.Rcode) -> dns.message.M
     answer = dns.message.make_response(query, recursion_available=True, our_payload=1232)
     answer.set_rcode(rcode)
     return answer
+
+
+def turned(answer: dns.message.Message, query: dns.message.Message, fault: str) -> dns.message.Message:
+    """The answer with what is wrong in it."""
+    question = query.question[0]
+    if fault == "wrong-id":
+        answer.id ^= 1
+    if fault == "wrong-question":
+        answer.question = [dns.rrset.RRset(dns.name.from_text("wrong.example"), dns.rdataclass.IN, question.rdtype)]
+    if fault == "oversized":
+        answer.additional.append(dns.rrset.from_text("large.example.", 0, "IN", "TXT", *large()))
+    if fault == "hearsay":
+        answer.flags &= ~dns.flags.AA
+    if fault == "formerr-edns" and query.edns >= 0:
+        answer = refusal(query, dns.rcode.FORMERR)
+        answer.use_edns(False)
+    return answer
+
+
+def spoof(query: dns.message.Message, identifier: int) -> bytes:
+    """What somebody else would have answered: that the name is not there."""
+    answer = refusal(query, dns.rcode.NXDOMAIN)
+    answer.id = identifier
+    return answer.to_wire()
 
 
 def cut(answer: dns.message.Message) -> bytes:

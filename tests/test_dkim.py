@@ -97,6 +97,11 @@ def test_a_key_found_by_a_guess_is_said_to_be_a_guess() -> None:
     assert "guessing" in found.text
 
 
+def test_a_key_that_a_wildcard_gives_for_every_guess_is_not_believed() -> None:
+    (found,), _ = checked(f"*._domainkey.example.com. 300 IN TXT {strings('v=DKIM1; p=' + GOOD)}")
+    assert found.code == "dkim-selector-unknown"
+
+
 def test_a_key_that_a_guess_finds_broken_is_no_error() -> None:
     (found,), _ = checked('google._domainkey.example.com. 300 IN TXT "v=DKIM1; p=AAAA"')
     assert (found.code, found.verdict) == ("dkim-key-unreadable", "warning")

@@ -80,6 +80,8 @@ CASES = [
                  id="the organization's own record goes before the suffix's"),
     pytest.param("example.com", {"example.com": Y}, "example.com", "example.com",
                  id="psd=y where the walk begins is the domain itself"),
+    pytest.param("example.com", {"example.com": Y, "com": U}, "example.com", "example.com",
+                 id="psd=y where the walk begins ends it"),
     pytest.param("a.example.com", {"a.example.com": N, "example.com": U}, "a.example.com", "a.example.com",
                  id="psd=n where the walk begins ends it"),
     pytest.param("a.example.com", {"a.example.com": U, "example.com": U}, "example.com", "a.example.com",

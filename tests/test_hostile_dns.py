@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import dns.name
 import pytest
 
+from mailwatch.question import NXDOMAIN
+from mailwatch.resolver import Resolver
 from tests.parts.hostile import MEMORY, Done, HostileServer, check_dns, from_zone
+from tests.parts.nameserver import NameServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from dns.name import Name
 
+    from mailwatch.question import Answer, Page
     from tests.parts.hostile import Answers
 
 HEALTHY = (Path(__file__).parent / "zones" / "healthy.zone").read_text()
@@ -79,3 +85,48 @@ def test_a_hostile_spf_record_costs_little(case: str, tmp_path: Path) -> None:
     done = checked(from_zone(HEALTHY, TXT=records), tmp_path, "spf")
     assert code in done.codes
     assert "spf-ok" not in done.codes
+
+
+ZONE = """
+example.com. 300 IN SOA ns.example.com. hostmaster.example.com. 1 1800 900 604800 300
+example.com. 300 IN A 192.0.2.1
+"""
+INSIDE = ("127.0.0.1", "169.254.169.254", "10.0.0.1", "100.64.0.1", "0.0.0.0", "255.255.255.255", "224.0.0.1")
+INSIDE6 = ("::1", "::", "fe80::1", "fd00::1", "::ffff:127.0.0.1", "::127.0.0.1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::")
+
+
+@pytest.mark.parametrize("address", [*INSIDE, *INSIDE6])
+def test_no_page_is_fetched_from_where_a_stranger_must_not_send_us(address: str) -> None:
+    kind = "AAAA" if ":" in address else "A"
+
+    async def fetched(server: NameServer) -> Page:
+        async with Resolver([server.address], 3.0) as asks:
+            return await asks.page("https://mta-sts.example.com/policy")
+
+    with NameServer(f"{ZONE}mta-sts.example.com. 300 IN {kind} {address}\n") as server:
+        page = asyncio.run(fetched(server))
+    assert page.status is None
+    assert "is not asked" in (page.trouble or "")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "255.255.255.255", "::1", "::ffff:127.0.0.1"])
+def test_no_name_server_is_asked_where_a_stranger_must_not_send_us(address: str) -> None:
+    async def answer() -> Answer:
+        async with Resolver([("127.0.0.1", 9)], 3.0) as asks:
+            return await asks.directly(address).ask(dns.name.from_text("example.com"), "SOA")
+
+    assert "is not asked" in (asyncio.run(answer()).trouble or "")
+
+
+def test_silent_name_servers_of_a_domain_hold_up_no_other_question() -> None:
+    async def outcomes(resolver: NameServer, silent: NameServer) -> list[str]:
+        async with Resolver([resolver.address], 6.0, authoritative_port=silent.address[1], patience=1.5) as asks:
+            for number in range(2, 54):
+                for kind in ("SOA", "MX", "TXT"):
+                    asks.directly(f"127.0.0.{number}").soon(dns.name.from_text("example.com"), kind)
+            return [
+                (await asks.ask(dns.name.from_text(f"a{number}.example.com"), "A")).outcome for number in range(8)
+            ]
+
+    with NameServer(ZONE) as resolver, NameServer(host="0.0.0.0", faults={"*": "silent"}) as silent:  # noqa: S104
+        assert set(asyncio.run(outcomes(resolver, silent))) == {NXDOMAIN}

@@ -60,7 +60,10 @@ def tree(name: Name) -> list[bytes]:
 
 
 SPF: dict[str, tuple[Callable[[Name], list[bytes]], str]] = {
-    "2500 includes in 60 KB": (lambda _: [spf((f"include:i{n}.example.com" for n in range(2500)), 60000)], "spf-unknown"),
+    "2500 includes in 60 KB": (
+        lambda _: [spf((f"include:i{n}.example.com" for n in range(2500)), 60000)],
+        "spf-unknown",
+    ),
     "includes that all include each other": (
         lambda _: [spf(f"include:i{n}.example.com" for n in range(400))],
         "spf-too-many-lookups",
@@ -124,9 +127,34 @@ def test_silent_name_servers_of_a_domain_hold_up_no_other_question() -> None:
             for number in range(2, 54):
                 for kind in ("SOA", "MX", "TXT"):
                     asks.directly(f"127.0.0.{number}").soon(dns.name.from_text("example.com"), kind)
-            return [
-                (await asks.ask(dns.name.from_text(f"a{number}.example.com"), "A")).outcome for number in range(8)
-            ]
+            return [(await asks.ask(dns.name.from_text(f"a{number}.example.com"), "A")).outcome for number in range(8)]
 
     with NameServer(ZONE) as resolver, NameServer(host="0.0.0.0", faults={"*": "silent"}) as silent:  # noqa: S104
         assert set(asyncio.run(outcomes(resolver, silent))) == {NXDOMAIN}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--resolver=:53",),
+        ("--resolver=53",),
+        ("--resolver=127.1",),
+        ("--resolver=[::1",),
+        ("--resolver=fe80::1%\x1b[2J",),
+        ("--ip=fe80::1%\x1b[2J",),
+        ("--ip=" + "1" * 5000,),
+        ("--deadline=nan",),
+        ("--only=,",),
+        ("--config=\u202e\x1b[2J",),
+        ("--selector=a\nb",),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line_that_says_so(words: tuple[str, ...], tmp_path: Path) -> None:
+    done = check_dns(*words, "example.com", folder=tmp_path)
+    *usage, line = done.err.splitlines()
+    assert (done.code, done.out) == (3, b"")
+    assert line.startswith(("mailwatch: ", "Error: "))
+    assert not [each for each in usage if each and not each.startswith(("Usage: ", "Try "))]
+    assert line.isprintable()
+    assert "bug" not in line
+    assert len(line) < 400

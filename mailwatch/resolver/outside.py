@@ -19,9 +19,7 @@ HERE: Final = tuple(
     )
 )  # fmt: skip
 """This host, its links, groups and everybody (RFC 6890)."""
-PRIVATE: Final = tuple(
-    map(ip_network, ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
-)
+PRIVATE: Final = tuple(map(ip_network, ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 NAT64: Final = ip_network("64:ff9b::/96")
 LOW: Final = 0xFFFFFFFF
 

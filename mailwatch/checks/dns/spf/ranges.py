@@ -122,7 +122,9 @@ class Ranges:
     def union(cls, several: Iterable[Ranges]) -> Ranges:
         """What is in any of them."""
         sets = list(several)
-        return cls(_joined(span for each in sets for span in each.four), _joined(span for each in sets for span in each.six))
+        return cls(
+            _joined(span for each in sets for span in each.four), _joined(span for each in sets for span in each.six)
+        )
 
     def __or__(self, other: Ranges) -> Ranges:
         """What is in one of them, or in both."""

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 MOST: Final = 20
 """Findings of a check that are told."""
-LONGEST: Final = {"text": 1500, "fix": 1500, "where": 600, "record": 3000}
-"""Characters; a name alone may have a thousand, escaped."""
+LONGEST: Final = 1500
+"""Characters of a sentence; a name alone may have a thousand, escaped."""
 LONGEST_LINE: Final = 20_000
 """Characters of a line to publish: a longer one is left out, for a part of it would be published as it is."""
 ROOM: Final = 24_000
@@ -61,8 +61,14 @@ def bounded(findings: list[Finding]) -> list[Finding]:
     room, told = ROOM, list[Finding]()
     for each in (findings[at] for at in sorted(worst)):
         publish = each.publish if each.publish is not None and len(each.publish) <= LONGEST_LINE else None
-        short = {name: cut(text, LONGEST[name]) for name in LONGEST if (text := getattr(each, name))}
-        finding = replace(each, publish=publish, **short)
+        finding = replace(
+            each,
+            text=cut(each.text, LONGEST),
+            fix=cut(each.fix, LONGEST),
+            where=cut(each.where, LONGEST // 2),
+            record=None if each.record is None else cut(each.record, 2 * LONGEST),
+            publish=publish,
+        )
         room -= len(finding.publish or "") + len(finding.record or "")
         told.append(finding if room >= 0 or not told else replace(finding, publish=None, record=None))
     if len(findings) > MOST:

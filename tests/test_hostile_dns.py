@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import dns.name
 import pytest
 
+from mailwatch.facts.sending import relay_in, stated
+from mailwatch.facts.signing import selectors
 from mailwatch.question import NXDOMAIN
 from mailwatch.resolver import Resolver
 from tests.parts.hostile import MEMORY, Done, HostileServer, check_dns, from_zone
@@ -158,3 +160,21 @@ def test_what_cannot_be_meant_is_one_line_that_says_so(words: tuple[str, ...], t
     assert line.isprintable()
     assert "bug" not in line
     assert len(line) < 400
+
+
+def test_settings_that_are_no_names_of_hosts_are_not_repeated() -> None:
+    values = {"smtp_helo_name": "a" * 3_000_000, "relayhost": f"[{'b' * 3_000_000}]"}
+    assert stated(values, "smtp_helo_name") is None
+    assert relay_in(values) is None
+
+
+def test_what_cannot_be_a_key_is_neither_read_nor_repeated(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    settings = tmp_path / "etc" / "opendkim.conf"
+    settings.write_text(f"Domain example.com\nSelector {'s' * 200_000}\nKeyFile /key\n")
+    assert selectors("example.com", tmp_path) == []
+    settings.write_text("Domain example.com\nSelector s1\nKeyFile /key\n")
+    (tmp_path / "key").write_bytes(b"-----BEGIN PRIVATE KEY-----\n" + b"A" * (1 << 20))
+    (found,) = selectors("example.com", tmp_path)
+    assert found.public_key is None
+    assert "too large for a private key" in found.origin

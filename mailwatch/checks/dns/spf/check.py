@@ -57,7 +57,7 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
     asks.soon(facts.domain, "SPF")
     for name in identities(facts):
         asks.soon(name, "TXT")
-    tree = await grow(asks, facts.domain)
+    tree = await grow(asks, facts.domain, guessed=True)
     root = tree.of(tree.root)
     if root is None or root.answer.outcome == UNANSWERED:
         return [_unknown(facts, tree)]

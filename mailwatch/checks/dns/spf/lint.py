@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.names import shown
+from mailwatch.checks.dns.spf.meant import as_meant
 from mailwatch.checks.dns.spf.networks import duplicates, shadowed, unrouted
 from mailwatch.checks.dns.spf.subject import cut, listed, placed
 from mailwatch.checks.dns.spf.tree import evaluated
@@ -24,7 +25,10 @@ TOO_LONG: Final = 512
 
 def lint(subject: Subject, record: Record) -> list[Finding]:
     """A finding for each thing that is wrong: mistakes of grammar one by one, others by their kind."""
-    found = [each for rule in RULES if (each := rule(subject, record)) is not None]
+    meant = as_meant(record)
+    as_read = (_duplicate, _shadowed)  # beside a term that is only guessed they would be guesses themselves
+    told = [rule(subject, record if rule in as_read else meant) for rule in RULES]
+    found = [each for each in told if each is not None]
     return [*syntax(subject, record), *_doubts(subject, record), *found]
 
 

@@ -156,7 +156,7 @@ async def from_outside(asks: Asks, there: Known) -> Known:
     found = [address for each in records if (address := address_of(str(getattr(each, "address", "")))) is not None]
     inner = ", ".join(str(each.address) for each in own.hidden)
     guessed = tuple(
-        SendingAddress(address=each, origin=f"guessed from the name in HELO: {inner} here is private", guessed=True)
+        SendingAddress(address=each, origin=f"the name in HELO: {inner} here is private", guessed=True)
         for each in found
         if not is_inside(each)
     )

@@ -223,7 +223,7 @@ def facts_in_words(facts: Facts) -> Iterator[tuple[str, str]]:
 
 
 def _of(address: SendingAddress) -> str:
-    return f"{address.address} ({address.origin})"
+    return f"{address.address} ({'guessed from ' if address.guessed else ''}{address.origin})"
 
 
 def _stated(stated: Stated) -> str:

@@ -156,7 +156,7 @@ def _ok(subject: Subject, facts: Facts, tree: Tree, judgement: Judgement) -> Fin
     return subject.tell(
         "spf-ok",
         OK,
-        f"The SPF record of {shown(facts.domain)} has nothing wrong with it; {cost}. Mail leaves from {relay}, whose "
-        "addresses are not known here: see what is said of the provider.",
+        f"The SPF record of {shown(facts.domain)} has nothing wrong with it; {cost}. All mail goes through {relay}: "
+        "whether it lets that pass is said under provider.",
         reference="4.6",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.names import shown
@@ -205,6 +206,8 @@ def _size(subject: Subject, record: Record) -> Finding | None:
     if size <= LONG:
         return None
     over = TOO_LONG if size > TOO_LONG else LONG
+    if subject.better is not None and len(subject.better) > over:
+        subject = replace(subject, better=None)  # that would be too long as well
     return subject.tell(
         "spf-too-long" if size > TOO_LONG else "spf-long",
         WARNING,

@@ -388,11 +388,19 @@ def test_what_spf_says_is_told_with_its_record_and_its_cost(config: Path) -> Non
     assert "include:spf.example.com  2 lookups" not in brief
 
 
-@pytest.mark.parametrize("words", [["--only", "mx", "--ip", "192.0.2.25"], ["--only", "spf"]])
+@pytest.mark.parametrize(
+    "words", [["--only", "mx", "--ip", "192.0.2.25"], ["--only", "spf"], ["--only", "spf", "--ip", "10.0.0.5"]]
+)
 def test_what_spf_says_is_absent_where_it_was_not_asked_or_cannot_be_told(
     healthy: NameServer, config: Path, words: list[str]
 ) -> None:
     assert "spf" not in told(healthy, config, *words)
+
+
+def test_each_record_that_is_there_has_a_line_of_its_own(config: Path) -> None:
+    with NameServer(BAD_MX) as server:
+        page = check_dns("example.com", "--config", config, "--resolver", resolver(server), "--only", "mx").stdout
+    assert "    now      example.com. IN MX 10 gone.example.com.\n             example.com. IN MX 20 mx2" in page
 
 
 def test_optional_things_take_one_line_unless_the_whole_is_wanted(healthy: NameServer, config: Path) -> None:

@@ -137,6 +137,42 @@ def test_a_smarthost_of_ones_own_that_the_record_leaves_out() -> None:
     assert "(192.0.2.26) is not let pass" in one.text
 
 
+def test_nothing_is_to_be_published_beside_an_alias() -> None:
+    zone = """
+    alias.example.com. 300 IN CNAME host.vendor.example.
+    host.vendor.example. 300 IN A 203.0.113.9
+    host.vendor.example. 300 IN TXT "v=spf1 ip4:203.0.113.9 -all"
+    """
+    case = {"zone": zone, "facts": {"domain": "alias.example.com", "mail_from": "alias.example.com"}}
+    for code in ("spf-fail", "mx-implicit"):
+        one = found(case, code)
+        assert one.publish is None
+        assert "alias.example.com is an alias (CNAME) of host.vendor.example: change it there" in one.fix
+
+
+def test_a_key_behind_an_alias_is_to_be_changed_at_the_provider() -> None:
+    zone = """
+    s1._domainkey.example.com. 300 IN CNAME s1.vendor.example.
+    s1.vendor.example. 300 IN TXT "v=DKIM1; t=y; p="
+    """
+    one = found({"zone": zone}, "dkim-testing")
+    assert one.publish is None
+    assert "s1.vendor.example" in one.fix
+
+
+def test_beside_the_alias_of_a_wildcard_anything_can_be_published() -> None:
+    case = {
+        "zone": "*.example.com. 300 IN CNAME www.example.com.\nwww.example.com. 300 IN A 192.0.2.80",
+        "remove": ["_dmarc.example.com. TXT"],
+    }
+    assert found(case, "dmarc-missing").publish is not None
+
+
+def test_a_name_in_a_zone_of_others_is_not_to_get_this_address() -> None:
+    zone = f"{REVERSE} 300 IN PTR host.vendor.example."
+    assert found({"zone": zone}, "ptr-not-confirmed").publish == f"{REVERSE} 3600 IN PTR mail.example.com."
+
+
 def test_an_envelope_that_cannot_be_guessed_is_not_said_to_be_missing() -> None:
     one = found({"facts": {"relay": "smtp.sendgrid.net"}}, "provider-ok")
     assert "none is to be seen at the usual names" in one.text

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mailwatch.checks.dns.names import shown
+from mailwatch.checks.dns.spf.judging import senders
 from mailwatch.commands.dns_report import NEED_DOING, Report, printable
 from mailwatch.finding import ERROR, NOT_APPLICABLE, OK, UNKNOWN, WARNING, Finding
 
@@ -114,8 +115,8 @@ class Page:
         """The first line."""
         text = f"{printable(shown(report.facts.domain))}: {counted(report)}"
         self._console.print(Text(text, style=WORDS[report.verdict][2]))
-        if report.spf is not None and report.facts.addresses:
-            address = report.facts.addresses[0].address
+        if report.spf is not None and (addresses := senders(report.facts)):
+            address = addresses[0].address
             why = f" ({report.spf.explanation})" if report.spf.explanation else ""
             self._console.print(Text(printable(f"SPF for mail from {address}: {report.spf.result}{why}")))
 
@@ -161,7 +162,8 @@ class Page:
         """What is there, what to do, what to publish; nothing of what is well."""
         if finding.verdict in (OK, NOT_APPLICABLE):
             return
-        details = [("where", finding.where), ("now", finding.record or ""), ("do", finding.fix)]
+        now = [("" if number else "now", line) for number, line in enumerate((finding.record or "").split("\n"))]
+        details = [("where", finding.where), *now, ("do", finding.fix)]
         self.rows(((name, text) for name, text in details if text), indent=4)
         if finding.publish:
             for line in finding.publish.splitlines():

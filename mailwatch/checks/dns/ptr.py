@@ -90,7 +90,7 @@ async def _of(asks: Asks, facts: Facts, sending: SendingAddress) -> tuple[list[F
         return [_missing(sending, facts, answer)], ""
     confirmed, trouble = await _leading_back(asks, sending.address, names)
     if not confirmed:
-        bad = _unknown(sending, trouble) if trouble else _not_confirmed(sending, names, answer)
+        bad = _unknown(sending, trouble) if trouble else _not_confirmed(sending, names, answer, facts)
         return [bad], ""
     found = [_several(sending, names, answer)] if len(names) > 1 else []
     generic = [name for name in confirmed if _is_generic(name, sending, facts)]
@@ -182,8 +182,10 @@ def _missing(sending: SendingAddress, facts: Facts, answer: Answer) -> Finding:
     )
 
 
-def _not_confirmed(sending: SendingAddress, names: list[Name], answer: Answer) -> Finding:
+def _not_confirmed(sending: SendingAddress, names: list[Name], answer: Answer, facts: Facts) -> Finding:
     listed = ", ".join(map(shown, names))
+    own = [each for each in names if each.is_subdomain(facts.domain)]  # into another's zone nobody can put an address
+    address = f"{written(own[0])} 3600 IN {kind_of(sending.address)} {sending.address}" if own else None
     return Finding(
         check=NAME,
         code="ptr-not-confirmed",
@@ -193,7 +195,7 @@ def _not_confirmed(sending: SendingAddress, names: list[Name], answer: Answer) -
         where=_where(sending),
         fix=asking_for_ip(sending, "Give that name this address, or have the PTR set to a name that has it."),
         record=_record(answer),
-        publish=f"{written(names[0])} 3600 IN {kind_of(sending.address)} {sending.address}",
+        publish=address or _line(sending, stated_name(facts.helo)),
         reference=SECTION,
         ttl=answer.ttl,
     )

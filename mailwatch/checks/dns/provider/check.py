@@ -335,7 +335,7 @@ def _authorises_nothing(facts: Facts, provider: Provider, tree: Tree, there: lis
         "include-authorises-nothing",
         WARNING,
         f"{at} in the SPF record authorises nothing: {provider.name} sends with {where} in the envelope, so nobody "
-        f"asks {shown(facts.domain)} about it.",
+        f"asks {shown(facts.domain)} about it.{'' if there else ' DMARC rests on DKIM alone.'}",
         fix=fix,
         publish=line(facts.domain, better) if better else None,
         reference="RFC 7208 section 2.4",

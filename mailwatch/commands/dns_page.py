@@ -161,7 +161,9 @@ class Page:
         """What is there, what to do, what to publish; nothing of what is well."""
         if finding.verdict in (OK, NOT_APPLICABLE):
             return
-        details = [("where", finding.where), ("now", finding.record or ""), ("do", finding.fix)]
+        now = (finding.record or "").splitlines()
+        details = [("where", finding.where), *(("" if at else "now", line) for at, line in enumerate(now))]
+        details.append(("do", finding.fix))
         self.rows(((name, text) for name, text in details if text), indent=4)
         if finding.publish:
             for line in finding.publish.splitlines():
@@ -192,6 +194,8 @@ def counted(report: Report) -> str:
         for verdict, word in ((ERROR, "error"), (WARNING, "warning"), (UNKNOWN, "unknown"))
         if (number := verdicts.count(verdict))
     ]
+    if said and OK in verdicts and not {ERROR, WARNING} & set(verdicts):
+        said.insert(0, "nothing wrong was found")
     return ", ".join(said) or ("all right" if OK in verdicts else "nothing to check")
 
 
@@ -223,7 +227,7 @@ def facts_in_words(facts: Facts) -> Iterator[tuple[str, str]]:
 
 
 def _of(address: SendingAddress) -> str:
-    return f"{address.address} ({address.origin})"
+    return f"{address.address} ({'guessed from ' if address.guessed else ''}{address.origin})"
 
 
 def _stated(stated: Stated) -> str:

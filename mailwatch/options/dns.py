@@ -40,7 +40,7 @@ class DnsOptions:
         default=(), metadata=about("addresses that mail leaves from; found by itself by default")
     )
     helo: str = field(default="", metadata=about("the name in HELO; Postfix's own by default"))
-    selectors: tuple[str, ...] = field(default=(), metadata=about("DKIM selectors besides those that are found"))
+    selectors: tuple[str, ...] = field(default=(), metadata=about("DKIM selectors, instead of those that are found"))
 
     @property
     def names(self) -> tuple[str, ...]:

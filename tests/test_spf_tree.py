@@ -179,10 +179,10 @@ def test_the_tree_is_drawn_with_what_each_branch_costs() -> None:
         a="a:h.example.com include:a.example.com ip4:192.0.2.1 -all",
     )
     assert drawn(grown(zone + "example.com. 300 IN MX 1 h.example.com.\nh.example.com. 300 IN A 192.0.2.4\n")) == [
-        "example.com: 5 lookups, 1 of them void at worst",
+        "example.com: 5 of 10 lookups at worst, 1 of 2 void",
         "├─ mx  1 lookup",
         "├─ include:a.example.com  3 lookups, 1 of them void",
-        "│  ├─ a:h.example.com  1 lookup, 1 of them void",
+        "│  ├─ a:h.example.com  1 lookup, void",
         "│  └─ include:a.example.com  1 lookup  (a loop)",
         "└─ include:gone.example.com  1 lookup  (no single SPF record there: nxdomain)",
     ]

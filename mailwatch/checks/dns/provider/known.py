@@ -20,7 +20,7 @@ PROVIDERS: Final = (
         includes=("amazonses.com",),
         envelope=REPLACES,
         bounce=Bounce(labels=USUAL, mx=("feedback-smtp.*.amazonses.com",), include="amazonses.com"),
-        dkim="three CNAME records of Easy DKIM, with names that SES gives, to dkim.amazonses.com",
+        dkim="three CNAME records of Easy DKIM, with names and targets that SES gives",
     ),
     Provider(
         name="SendGrid",
@@ -119,7 +119,9 @@ PROVIDERS: Final = (
         name="Zoho ZeptoMail",
         relays=("smtp.zeptomail.com", "smtp.zeptomail.eu", "smtp.zeptomail.in"),
         envelope=REPLACES,
-        bounce=Bounce(labels=("bounce", "bounce-zem", "bounces"), cname=("**.zeptomail.com", "**.zeptomail.eu")),
+        bounce=Bounce(
+            labels=("bounce", "bounce-zem", "bounces"), cname=("**.zeptomail.com", "**.zeptomail.eu", "**.zeptomail.in")
+        ),
         dkim="a TXT record with a name that ZeptoMail shows",
     ),
     Provider(
@@ -167,8 +169,8 @@ PROVIDERS: Final = (
         name="IONOS",
         relays=("smtp.ionos.*", "smtp.ionos.co.uk", "smtp.1und1.de", "smtp.1and1.com", "smtp.1and1.co.uk"),
         includes=("_spf-eu.ionos.com", "_spf-us.ionos.com", "_spf.kundenserver.de", "_spf.perfora.net"),
-        selectors=("s1-ionos", "s2-ionos"),
-        dkim="CNAME records s1-ionos._domainkey and s2-ionos._domainkey to dkim.ionos.com",
+        selectors=("s1-ionos", "s2-ionos", "s42582890"),
+        dkim="CNAME records s1-ionos, s2-ionos and s42582890._domainkey to dkim.ionos.com",
     ),
     Provider(
         name="Infomaniak",

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from mailwatch.checks.dns.names import shown
 from mailwatch.checks.dns.spf.term import LOOKING_UP
 from mailwatch.checks.dns.spf.tree import target
+from mailwatch.checks.dns.spf.verdict import MOST_LOOKUPS
+from mailwatch.checks.dns.spf.verdict import MOST_VOID_LOOKUPS as MOST_VOID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +95,10 @@ def loops(tree: Tree) -> list[tuple[Name, Term]]:
 
 def drawn(tree: Tree) -> list[str]:
     """The tree as lines to print, each term that looks something up with what it costs; at most MOST_LINES."""
-    lines = [f"{shown(tree.root)}: {_cost(count(tree))} at worst"]
+    whole = count(tree)
+    lines = [
+        f"{shown(tree.root)}: {whole.lookups} of {MOST_LOOKUPS} lookups at worst, {whole.void} of {MOST_VOID} void"
+    ]
     for line in _branches(tree, tree.root, "", (tree.root,)):
         if len(lines) == MOST_LINES:
             return [*lines, "..."]
@@ -117,7 +122,9 @@ def _branches(tree: Tree, domain: Name, indent: str, path: tuple[Name, ...]) -> 
 
 def _cost(cost: Count) -> str:
     lookups = "1 lookup" if cost.lookups == 1 else f"{cost.lookups} lookups"
-    return lookups if not cost.void else f"{lookups}, {cost.void} of them void"
+    if not cost.void:
+        return lookups
+    return f"{lookups}, void" if cost.lookups == 1 else f"{lookups}, {cost.void} of them void"
 
 
 def _trouble(tree: Tree, domain: Name, term: Term, path: tuple[Name, ...]) -> str:

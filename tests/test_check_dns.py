@@ -616,3 +616,11 @@ def test_that_an_address_is_guessed_is_said_once(healthy: NameServer, tmp_path: 
     said = " ".join(done.stdout.split())
     assert "192.0.2.26 (guessed, from the name in HELO: 10.0.0.5 here is private) has no name" in said
     assert "sending from 192.0.2.26 (guessed from the name in HELO: 10.0.0.5 here is private)" in said
+
+
+def test_of_an_address_that_nobody_outside_sees_spf_says_nothing(healthy: NameServer, config: Path) -> None:
+    words = ("example.com", "--config", config, "--resolver", resolver(healthy), "--only", "spf")
+    done = check_dns(*words, "--ip", "10.0.0.5")
+    assert "SPF for mail from" not in done.stdout
+    first = check_dns(*words, "--ip", "10.0.0.5", "--ip", "192.0.2.25").stdout.splitlines()[1]
+    assert first.startswith("SPF for mail from 192.0.2.25: pass")

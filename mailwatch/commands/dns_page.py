@@ -114,10 +114,9 @@ class Page:
         """The first line."""
         text = f"{printable(shown(report.facts.domain))}: {counted(report)}"
         self._console.print(Text(text, style=WORDS[report.verdict][2]))
-        if report.spf is not None and report.facts.addresses:
-            address = report.facts.addresses[0].address
+        if report.spf is not None and report.ip is not None:
             why = f" ({report.spf.explanation})" if report.spf.explanation else ""
-            self._console.print(Text(printable(f"SPF for mail from {address}: {report.spf.result}{why}")))
+            self._console.print(Text(printable(f"SPF for mail from {report.ip}: {report.spf.result}{why}")))
 
     def title(self, text: str) -> None:
         """The heading of a part."""

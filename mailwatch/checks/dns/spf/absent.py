@@ -60,7 +60,9 @@ def no_record(root: Published, old_type: Answer, add: Sequence[str]) -> Finding:
         "spf-none",
         ERROR,
         f"{shown(domain)} {'does not exist' if lost else 'has no SPF record'}: {NOBODY}.",
-        fix="Publish a TXT record that names every server that sends for the domain; `~all` may become `-all` when "
+        fix="Look whether it is spelled so, and whether its registration has ended."
+        if lost
+        else "Publish a TXT record that names every server that sends for the domain; `~all` may become `-all` when "
         "none is missing.",
         reference="3",
     )

@@ -10,7 +10,7 @@ import pytest
 
 CHECKS: Final = Path(__file__).parent.parent / "mailwatch" / "checks" / "dns"
 SECTIONS: Final = {
-    1034: {"4.1": "Introduction (name servers)", "4.2.1": "Technical considerations", "4.3.5": "Zone maintenance and transfers"},
+    1034: {"4.1": "Introduction (name servers)", "3.6.2": "Aliases and canonical names", "4.2.1": "Technical considerations", "4.3.5": "Zone maintenance and transfers"},
     1035: {"2.3.4": "Size limits", "3.3": "Standard RRs", "3.5": "IN-ADDR.ARPA domain", "5.1": "Format", "7.4": "Using the cache"},
     1912: {"2.1": "Inconsistent, Missing, or Bad Data", "2.8": "Authority and Delegation Errors (NS records)"},
     2181: {"10.3": "MX and NS records"},

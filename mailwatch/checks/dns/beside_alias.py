@@ -1,4 +1,4 @@
-"""Lines to publish where a CNAME stands: nothing may stand beside one (RFC 1034 section 3.6.2); servers refuse the zone.
+"""Lines to publish where a CNAME stands: with a record beside one (RFC 1034 section 3.6.2) servers refuse the zone.
 
 Providers have such names at keys, policies and reverse zones (RFC 2317): the record is theirs, or the CNAME has to go.
 """

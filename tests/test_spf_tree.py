@@ -179,13 +179,29 @@ def test_the_tree_is_drawn_with_what_each_branch_costs() -> None:
         a="a:h.example.com include:a.example.com ip4:192.0.2.1 -all",
     )
     assert drawn(grown(zone + "example.com. 300 IN MX 1 h.example.com.\nh.example.com. 300 IN A 192.0.2.4\n")) == [
-        "example.com: 5 of 10 lookups at worst, 1 of 2 void",
+        "example.com: 5 lookups at worst, 10 are allowed; 1 void for IPv6 senders, 2 are allowed",
         "├─ mx  1 lookup",
-        "├─ include:a.example.com  3 lookups, 1 of them void",
-        "│  ├─ a:h.example.com  1 lookup, void",
+        "├─ include:a.example.com  3 lookups, 1 of them void for IPv6 senders",
+        "│  ├─ a:h.example.com  1 lookup, void for IPv6 senders",
         "│  └─ include:a.example.com  1 lookup  (a loop)",
         "└─ include:gone.example.com  1 lookup  (no single SPF record there: nxdomain)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("root", "said"),
+    [
+        ("mx inlcude:a.example.com -all", "example.com: a record that is wrong, so that receivers look nothing up"),
+        ("a:gone.example.com -all", "example.com: 1 lookup at worst, 10 are allowed; 1 void, 2 are allowed"),
+        ("ip4:192.0.2.1 -all", "example.com: 0 lookups at worst, 10 are allowed"),
+    ],
+)
+def test_the_tree_begins_with_what_the_whole_costs(root: str, said: str) -> None:
+    assert drawn(grown(records(root=root)))[0] == said
+
+
+def test_the_tree_of_nothing_says_so() -> None:
+    assert drawn(grown("example.com. 300 IN A 192.0.2.1")) == ["example.com: no single SPF record"]
 
 
 CORRECTED = [

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailwatch.checks.dns.facts import Facts, SendingAddress
-from mailwatch.checks.dns.provider.known import PROVIDERS
+from mailwatch.checks.dns.provider.known import PROVIDERS, behind
 from mailwatch.checks.dns.provider.provider import is_relay_of, matches, relay_host
 from mailwatch.checks.dns.spf.corrected import corrected, fresh, merged
 from mailwatch.checks.dns.spf.counts import MOST_LINES, Count, count, drawn, loops
@@ -286,6 +286,25 @@ def test_what_is_no_name_is_none(text: str) -> None:
 def test_a_relay_is_known_by_its_name(relay: str, provider: str | None) -> None:
     found = [each.name for each in PROVIDERS if is_relay_of(relay_host(relay), each)]
     assert found == ([provider] if provider else [])
+
+
+@pytest.mark.parametrize(
+    ("relay", "include"),
+    [
+        ("smtp.zoho.com", "zohomail.com"),
+        ("[smtppro.zoho.eu]:587", "zohomail.eu"),
+        ("smtp.zoho.in", "zohomail.in"),
+        ("smtp.zoho.com.au", "zoho.com.au"),
+        ("smtp.ionos.de", "_spf-eu.ionos.com"),
+        ("SMTP.ionos.com.", "_spf-us.ionos.com"),
+        ("smtp.office365.com", "spf.protection.outlook.com"),
+    ],
+)
+def test_the_relay_of_a_region_asks_for_the_include_of_that_region(relay: str, include: str) -> None:
+    found = behind(relay)
+    assert found is not None
+    assert found.includes[0] == include
+    assert behind("smtp.example.com") is None
 
 
 @pytest.mark.parametrize(

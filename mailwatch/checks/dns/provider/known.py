@@ -161,7 +161,7 @@ PROVIDERS: Final = (
             "zoho.com.au",
             "zohomail.jp",
             "zoho.jp",
-        ),  # fmt: skip
+        ),
         regions=(
             ("smtp*.zoho.eu", "zohomail.eu"),
             ("smtp*.zoho.in", "zohomail.in"),

@@ -105,7 +105,7 @@ def known(domain: Name, given: Given, options: Options, now: float, seconds: flo
             )
             for each in host.seen.senders
         ),
-        selectors=signed or host.selectors,
+        selectors=with_keys(signed, host.selectors) or host.selectors,
     )
     return Known(facts, host, given)
 
@@ -268,6 +268,8 @@ def given_mail_from(text: str | None) -> Stated | None:
     bare = text.strip().removeprefix("<").removesuffix(">")
     if bare:
         local, at, domain = bare.rpartition("@")
+        if not domain:
+            raise Failure(f"--mail-from {quoted(text)}: no domain stands behind the @. Give user@example.com", UNKNOWN)
         try:
             name = written(name_of(domain)).rstrip(".")
         except ValueError as error:
@@ -295,6 +297,12 @@ def given_selectors(domain: Name, texts: tuple[str, ...]) -> tuple[Selector, ...
             raise Failure(f"--selector {quoted(each)}: no selector. Give what stands behind s= in signatures", UNKNOWN)
     text = written(domain).rstrip(".")
     return tuple(Selector(selector=each, domain=text, origin="--selector") for each in texts)
+
+
+def with_keys(given: tuple[Selector, ...], found: tuple[Selector, ...]) -> tuple[Selector, ...]:
+    """The given selectors, each with the key that this host signs with, where it was found."""
+    keys = {(each.selector.lower(), each.domain.lower()): each.public_key for each in found}
+    return tuple(replace(each, public_key=keys.get((each.selector.lower(), each.domain.lower()))) for each in given)
 
 
 def quoted(text: str, longest: int = 80) -> str:

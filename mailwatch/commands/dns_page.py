@@ -115,10 +115,9 @@ class Page:
         """The first line."""
         text = f"{printable(shown(report.facts.domain))}: {counted(report)}"
         self._console.print(Text(text, style=WORDS[report.verdict][2]))
-        if report.spf is not None and (addresses := senders(report.facts)):
-            address = addresses[0].address
+        if report.spf is not None and report.ip is not None:
             why = f" ({report.spf.explanation})" if report.spf.explanation else ""
-            self._console.print(Text(printable(f"SPF for mail from {address}: {report.spf.result}{why}")))
+            self._console.print(Text(printable(f"SPF for mail from {report.ip}: {report.spf.result}{why}")))
 
     def title(self, text: str) -> None:
         """The heading of a part."""
@@ -194,6 +193,8 @@ def counted(report: Report) -> str:
         for verdict, word in ((ERROR, "error"), (WARNING, "warning"), (UNKNOWN, "unknown"))
         if (number := verdicts.count(verdict))
     ]
+    if said and OK in verdicts and not {ERROR, WARNING} & set(verdicts):
+        said.insert(0, "nothing wrong was found")
     return ", ".join(said) or ("all right" if OK in verdicts else "nothing to check")
 
 

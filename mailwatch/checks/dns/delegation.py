@@ -87,7 +87,7 @@ def _no_domain(domain: Name) -> Finding:
     fix = (
         "Look whether it is spelled so, and whether its registration has ended; then register it, or send for another."
     )
-    return _finding("delegation-no-domain", ERROR, text, shown(domain), fix)
+    return _finding("delegation-no-domain", ERROR, text, shown(domain), fix, "RFC 8020 section 2")
 
 
 def _unknown(domain: Name, troubles: Iterable[str]) -> Finding:

@@ -89,7 +89,7 @@ def _as_text(helo: Stated, facts: Facts) -> Finding | None:
         said = f"This host says {seen} in HELO, which is no whole domain name: receivers that ask for one refuse it."
         return _finding("helo-not-fqdn", ERROR, said, fix=FIX, facts=facts)
     if "_" in text:
-        said = f"This host says {seen} in HELO: an underscore is not allowed there, and receivers refuse it."
+        said = f"This host says {seen} in HELO: no underscore is allowed there, and many receivers refuse it."
         return _finding("helo-underscore", ERROR, said, fix=FIX, reference=GREETING, facts=facts)
     try:
         name = name_of(text)

@@ -79,7 +79,7 @@ def _ed25519_only(one: Published) -> Finding:
     return finding(
         one, "dkim-ed25519-only", WARNING,
         "All keys that are known are of Ed25519, which many receivers cannot check: to them mail is not signed.",
-        fix="Sign with a key of RSA as well, by a selector of its own.", reference="RFC 8463 section 5",
+        fix="Sign with a key of RSA as well, by a selector of its own.", reference="RFC 8463 section 6",
     )  # fmt: skip
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.names import name_of, shown
 from mailwatch.checks.dns.provider.bounce import bounces, soon
-from mailwatch.checks.dns.provider.known import OLD, PROVIDERS
-from mailwatch.checks.dns.provider.provider import KEEPS, SIGNS_AS_DOMAIN, is_relay_of, relay_host
+from mailwatch.checks.dns.provider.known import OLD, behind
+from mailwatch.checks.dns.provider.provider import KEEPS, SIGNS_AS_DOMAIN, relay_host
 from mailwatch.checks.dns.provider.telling import NAME, tell
 from mailwatch.checks.dns.spf.corrected import corrected, fresh
 from mailwatch.checks.dns.spf.coverage import coverage
@@ -57,10 +57,7 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
 
 def provider_of(facts: Facts) -> Provider | None:
     """The provider that the relay belongs to; None without a relay, or when nobody knows it."""
-    if facts.relay is None:
-        return None
-    host = relay_host(facts.relay.text)
-    return next((each for each in PROVIDERS if is_relay_of(host, each)), None)
+    return None if facts.relay is None else behind(facts.relay.text)
 
 
 def _not_used(facts: Facts) -> Finding:

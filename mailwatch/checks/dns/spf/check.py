@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.names import shown
-from mailwatch.checks.dns.provider.known import PROVIDERS
-from mailwatch.checks.dns.provider.provider import KEEPS, is_relay_of, relay_host
+from mailwatch.checks.dns.provider.known import behind
+from mailwatch.checks.dns.provider.provider import KEEPS
 from mailwatch.checks.dns.spf.absent import beside, no_record, several
 from mailwatch.checks.dns.spf.answers import decided, other_answers, own_answers
 from mailwatch.checks.dns.spf.corrected import corrected, terms_for
@@ -106,8 +106,7 @@ def _passes_by(path: object, columns: set[int]) -> bool:
 
 def _of_relay(facts: Facts) -> list[str]:
     """The include of the provider that all mail goes through, where the domain's own record is asked about it."""
-    host = relay_host(facts.relay.text) if facts.relay else ""
-    provider = next((each for each in PROVIDERS if is_relay_of(host, each)), None)
+    provider = behind(facts.relay.text) if facts.relay else None
     return [f"include:{provider.includes[0]}"] if provider and provider.envelope == KEEPS else []
 
 

@@ -121,7 +121,7 @@ FACES: Final[dict[tuple[str, str], Advice]] = {
 """Instead of what is said of the cause, where more is known."""
 CHANGED: Final = (("where", "where"), ("found", "text"), ("was", "was"), ("now", "now"), ("by", "reference"))
 """Lines about something that has changed, and where in the evidence they stand."""
-RECORD: Final = 400
+RECORD: Final = 800
 """So much of a record in DNS is shown."""
 HOSTLIKE: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,98}[A-Za-z0-9])?")
 
@@ -261,7 +261,9 @@ def advice_on(alert: Alert, paper: Stationery) -> Advice:
     if own is not None and "domain" in alert.evidence:
         domain, step = alert.evidence["domain"], alert.evidence.get("next", "")
         said = quotable_about(domain, step, mask=paper.mask) if step else own.fix
-        return Advice(own.meaning, f"{said} See all of it: mailwatch check-dns {domain}")
+        check = alert.evidence.get("check", "").replace("_", "-")
+        again = f"Look again with: mailwatch check-dns {domain} --only {check}"
+        return Advice(own.meaning, f"{said} {again if check else f'See all of it: mailwatch check-dns {domain}'}")
     return own or Advice("No text knows it.", "Look at the log: tail /var/log/mail.log")
 
 

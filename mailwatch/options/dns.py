@@ -40,7 +40,7 @@ class DnsOptions:
         default=(), metadata=about("addresses that mail leaves from; found by itself by default")
     )
     helo: str = field(default="", metadata=about("the name in HELO; Postfix's own by default"))
-    selectors: tuple[str, ...] = field(default=(), metadata=about("DKIM selectors besides those that are found"))
+    selectors: tuple[str, ...] = field(default=(), metadata=about("DKIM selectors; found by itself by default"))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -50,12 +50,19 @@ class DnsOptions:
     @property
     def checks(self) -> tuple[str, ...]:
         """The checks that are made."""
-        return tuple(each for each in CHECKS if each not in self.skip and (not self.only or each in self.only))
+        only, skip = map(spelt, self.only), {*map(spelt, self.skip)}
+        wanted = {*only} or {*CHECKS}
+        return tuple(each for each in CHECKS if each in wanted - skip)
 
 
 def shown(domain: str) -> str:
     """A domain in small letters, without the last dot."""
     return domain.lower().removesuffix(".")
+
+
+def spelt(check: str) -> str:
+    """A check's name as the command writes it or as the configuration does: ``mta-sts`` is ``mta_sts``."""
+    return check.lower().replace("-", "_")
 
 
 def wrong_domain(domain: str) -> str | None:
@@ -98,7 +105,7 @@ def mistakes(options: DnsOptions) -> Iterator[str]:
     if len(options.domains) > MOST_DOMAINS:
         yield f"domains: expected at most {MOST_DOMAINS}, found {len(options.domains)}"
     yield from wrong_words(options)
-    if set(options.only) <= set(CHECKS) >= set(options.skip) and not options.checks:
+    if {*map(spelt, (*options.only, *options.skip))} <= {*CHECKS} and not options.checks:
         yield "skip: no check is left: leave domains out instead"
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mailwatch.discovery import LogNotFound, choose_log, facilities, syslog_names
 from mailwatch.event import Queued
-from mailwatch.parsers import PARSERS
 from mailwatch.sources.journalctl import journalctl, search_path
 from mailwatch.sources.whole import open_log
 
@@ -91,6 +90,8 @@ def newest_of_journal(log: Log, wanted: Collection[int]) -> bytes:
 
 def count(text: bytes, names: Collection[str]) -> Counter[str]:
     """Messages by the domain of their sender; one that was tried again counts once, bounces have no sender."""
+    from mailwatch.parsers import PARSERS  # noqa: PLC0415 - 15 ms of patterns, and often there is no log
+
     # nine lines of ten name no sender: they need not be parsed
     lines = b"".join(line for line in text.splitlines(keepends=True) if b" from=<" in line and b"nrcpt=" in line)
     events = PARSERS["postfix"](names=names).parse(lines, time.time()).events

@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 
-from tests.bench import catch_up, idle, journal, latency, memory
+from tests.bench import catch_up, check_dns, idle, journal, latency, memory
 from tests.bench.figure import show
 
 LINES, ROUNDS = 500_000, 3
@@ -22,6 +22,7 @@ def main() -> int:
     found += idle.figures(*idle.measure(SECONDS, loaded_seconds=5.0))
     found += latency.figures(latency.measure(SAMPLES, 0), latency.measure(SAMPLES, latency.RATE))
     found += journal.measure(SECONDS / 2)
+    found += check_dns.measure(ROUNDS)
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores\n")
     return show(found)
 

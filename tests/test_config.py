@@ -46,6 +46,7 @@ BAD: dict[str, tuple[str, str]] = {
     "a domain that is no text": ("[dns]\ndomains = ['example.com', 3]", "dns.domains[1]: expected text, found a number 3"),
     "looks too often": ("[dns]\ninterval = 5", "dns.interval: expected 10 to 604800, found 5"),
     "a check that there is not": ("[dns]\nskip = ['dmarcs']", f"dns.skip[0]: expected the name of a check (did you mean dmarc?), found 'dmarcs'. They are {', '.join(CHECKS)}"),
+    "no address": ("[dns]\nip = ['192.0.2.300']", "dns.ip[0]: expected an address such as 192.0.2.25, found '192.0.2.300'"),
     "no check at all": ("[dns]\nonly = ['spf']\nskip = ['spf']", "dns.skip: no check is left: leave domains out instead"),
     "an option for a name server": ("[dns]\nresolver = '--config'", "dns.resolver: expected a name or an address, found '--config'"),
     "an option for a selector": ("[dns]\nselectors = ['-v']", "dns.selectors[0]: expected a selector, found '-v'"),

@@ -18,6 +18,7 @@ from mailwatch.domain import DNS, Domain, DomainLook, bounded, domain_in, folded
 from mailwatch.examined import domains
 from mailwatch.finding import ERROR, NOT_APPLICABLE, OK, UNKNOWN, WARNING, Finding
 from mailwatch.letter import Stationery, written
+from mailwatch.masking import quotable_about
 from mailwatch.options import DnsChanged, DnsOptions, Options, OwnHealth
 from mailwatch.rules import dns_changed, own_health
 from mailwatch.sample import Probe
@@ -364,6 +365,11 @@ def test_a_letter_says_what_was_what_is_and_what_to_do() -> None:
     assert lines["now"].strip() == "v=spf1 -all, v=spf1 mx -all"
     assert lines["publish"].strip() == 'example.com. IN TXT "v=spf1 mx -all"'
     assert lines["do next"].strip() == "Leave one of them. Look again with: mailwatch check-dns example.com --only spf"
+
+
+def test_what_to_do_names_files_of_postfix_as_they_are_and_links_nothing() -> None:
+    said = quotable_about("example.com", "Set myhostname in main.cf, not in http://main.cf/x or main.cf.example")
+    assert said == "Set myhostname in main.cf, not in hxxp[:]//main[.]cf/x or main.cf[.]example"
 
 
 def test_what_hostile_dns_says_is_dead_and_bounded_in_a_letter() -> None:

@@ -52,6 +52,18 @@ def test_what_is_handed_over_is_options_of_the_command_and_the_domain_last() -> 
     assert command("example.com", OPTIONS, ("x",)) == ["x", "--json", "--deadline=5", "--", "example.com"]
 
 
+def test_a_check_may_be_spelt_as_the_command_spells_it() -> None:
+    assert DnsOptions(only=("mta-sts", "TLS_RPT")).checks == ("mta_sts", "tls_rpt")
+    assert {*DnsOptions().checks} - {*DnsOptions(skip=("mta-sts",)).checks} == {"mta_sts"}
+
+
+@pytest.mark.parametrize(("result", "expected"), [("pass", 7), ("permerror", 7), ("temperror", None), ("none", None)])
+def test_look_ups_of_a_record_that_nobody_has_seen_are_not_known(result: str, expected: int | None) -> None:
+    seen = read("example.com", report(OK, spf={"result": result, "lookups": 7}).encode(), 1.0, CHECKS)
+    assert seen is not None
+    assert seen.spf_lookups == expected
+
+
 def test_a_report_is_read_whatever_the_exit_code() -> None:
     said = report({**OK, "verdict": "error", "ttl": 300, "fix": "do"}, spf={"result": "pass", "lookups": 7})
     seen = examined("example.com", OPTIONS, program(f"import sys; print({said!r}); sys.exit(2)"))

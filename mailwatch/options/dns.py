@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.options.about import about
@@ -87,6 +88,15 @@ def wrong_domain(domain: str) -> str | None:
     return None
 
 
+def is_address(word: str) -> bool:
+    """Whether it is an address of IPv4 or IPv6."""
+    try:
+        ip_address(word)
+    except ValueError:
+        return False
+    return True
+
+
 def shortly(text: str) -> str:
     """A text as it stands in a message."""
     return repr(text if len(text) <= LONGEST_LABEL else f"{text[:LONGEST_LABEL]}...")
@@ -111,10 +121,13 @@ def mistakes(options: DnsOptions) -> Iterator[str]:
 
 def wrong_words(options: DnsOptions) -> Iterator[str]:
     """What is wrong with what is handed to the command: none may be taken for an option."""
+    for at, word in enumerate(options.ip):
+        if not is_address(word):
+            yield f"ip[{at}]: expected an address such as 192.0.2.25, found {shortly(word)}"
+    for at, word in enumerate(options.selectors):
+        if not word or word.startswith("-") or not word.isprintable():
+            yield f"selectors[{at}]: expected a selector, found {shortly(word)}"
     for key in ("ip", "selectors"):
-        for at, word in enumerate(getattr(options, key)):
-            if not word or word.startswith("-") or not word.isprintable():
-                yield f"{key}[{at}]: expected {'an address' if key == 'ip' else 'a selector'}, found {shortly(word)}"
         if len(getattr(options, key)) > MOST_WORDS:
             yield f"{key}: expected at most {MOST_WORDS}, found {len(getattr(options, key))}"
     for key in ("resolver", "helo"):

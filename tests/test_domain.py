@@ -367,6 +367,29 @@ def test_a_letter_says_what_was_what_is_and_what_to_do() -> None:
     assert lines["do next"].strip() == "Leave one of them. Look again with: mailwatch check-dns example.com --only spf"
 
 
+def test_a_letter_about_one_more_names_it_too() -> None:
+    *_, notice = told(looks("well", "warning", "warning", "both warnings", "both warnings"))
+    text = written(notice, Stationery(host="mx1", catalogue=catalogue())).text
+    assert "the record ends in +all" in text
+    assert "\nalso:         the record has ptr in it\n" in text
+
+
+def test_at_the_first_look_a_letter_does_not_say_that_it_has_become_worse() -> None:
+    for rows, is_worse in ((("grave", "grave"), False), (("well", "grave", "grave"), True)):
+        *_, notice = told(looks(*rows))
+        text = written(notice, Stationery(host="mx1", catalogue=catalogue())).text
+        assert ("has become worse" in text) == is_worse
+        assert "Leave one of them. Look again with: mailwatch check-dns example.com --only spf" in text
+
+
+def test_what_is_over_is_not_told_as_what_is_now_and_nothing_is_to_be_published() -> None:
+    *_, notice = told(looks("well", "bad", "bad", "well", "well"))
+    text = written(notice, Stationery(host="mx1", catalogue=catalogue())).text
+    assert "\nthen:         v=spf1 -all, v=spf1 mx -all\n" in text
+    assert "\nnow:" not in text
+    assert "publish" not in text
+
+
 def test_what_to_do_names_files_of_postfix_as_they_are_and_links_nothing() -> None:
     said = quotable_about("example.com", "Set myhostname in main.cf, not in http://main.cf/x or main.cf.example")
     assert said == "Set myhostname in main.cf, not in hxxp[:]//main[.]cf/x or main.cf[.]example"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mailwatch.domain import rank
+from mailwatch.domain import is_grave, rank
 from mailwatch.finding import ERROR
 from mailwatch.firing import HOLD, RAISE, Firing, unknown
 from mailwatch.options.dns import CHECKS
@@ -66,7 +66,7 @@ def _worse(domain: str, check: str, record: CheckRecord, now: float, options: Dn
             severity=options.severity or ("page" if is_error else "warn"),
             level=RAISE if is_so else HOLD,
             since=min(record.worse_since, now),
-            evidence=_evidence(domain, check, record, fresh[0]) if is_so else {},
+            evidence=_evidence(domain, check, record, fresh) if is_so else {},
             once=not is_error,
             about=_codes(fresh),
         )
@@ -78,8 +78,9 @@ def _codes(findings: Iterable[Finding]) -> str:
     return " ".join(dict.fromkeys(each.code.replace(" ", "-") for each in findings))
 
 
-def _evidence(domain: str, check: str, record: CheckRecord, fresh: Finding) -> dict[str, str]:
-    """What changed, and what to do."""
+def _evidence(domain: str, check: str, record: CheckRecord, found: list[Finding]) -> dict[str, str]:
+    """What changed, the worst of it, and what to do."""
+    fresh, *others = found
     before = next((each for each in record.expected or () if not rank(each)), None) or next(
         iter(record.expected or ()), None
     )
@@ -87,12 +88,14 @@ def _evidence(domain: str, check: str, record: CheckRecord, fresh: Finding) -> d
         "domain": domain,
         "check": check,
         "text": fresh.text,
+        "also": " / ".join(each.text for each in others[:NAMED]),
         "where": fresh.where,
         "was": "" if before is None else before.record or before.text,
         "now": fresh.record or "",
         "next": fresh.fix,
         "publish": fresh.publish or "",
         "reference": fresh.reference,
+        "face": "first-look" if is_grave(fresh) and not record.expected else "",
     }
     return {name: text for name, text in said.items() if text}
 

@@ -587,3 +587,22 @@ def test_whatever_is_found_nothing_raises_and_between_two_beginnings_is_an_end(
         domain = folded(domain, each, 2)
     if domain is not None:
         assert domain_in(json.loads(json.dumps(asdict(domain)))) == domain
+
+
+def has(row: list[tuple[str, str]] | None, verdict: str) -> bool:
+    return any(each[1] == verdict for each in row or ())
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.one_of(st.none(), some), max_size=12), st.integers(0, 11))
+def test_nobody_is_paged_by_one_look(rows: list[list[tuple[str, str]] | None], restart: int) -> None:
+    made = [
+        look(BEGIN + at * HOUR, None if row is None else tuple(found("spf", *each, "x") for each in row))
+        for at, row in enumerate(rows)
+    ]
+    for notice in told(made, restart=restart):
+        at = int((notice.at - BEGIN) // HOUR)
+        if notice.severity == "page" and notice.reason in ("lasted", "worse"):
+            # looks that hide something tell nothing of what is not in them
+            whole = [row for row in rows[: at + 1] if has(row, ERROR) or not (row is None or has(row, UNKNOWN))]
+            assert [has(row, ERROR) for row in whole[-2:]] == [True, True]

@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from mailwatch.checks.dns.names import shown
-from mailwatch.checks.dns.spf.judging import senders
 from mailwatch.commands.dns_report import NEED_DOING, Report, printable
 from mailwatch.finding import ERROR, NOT_APPLICABLE, OK, UNKNOWN, WARNING, Finding
 

@@ -16,6 +16,7 @@ from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns import DNS
+from mailwatch.checks.dns.alias import publishable
 from mailwatch.finding import UNKNOWN, VERDICTS, Finding
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ async def examine(
 
     async def one(name: str) -> list[Finding]:
         try:
-            found = await DNS[name](asks, facts)
+            found = await publishable(asks, facts, bounded(await DNS[name](asks, facts)))
         except TimeoutError:  # of whoever has asked: see hurried
             found = [unmade(name, "it took too long to read what is published", "Try again, with --only for the rest.")]
         except Exception as error:  # hostile answers meet a hundred parsers here: the other checks must go on
@@ -59,7 +60,7 @@ async def examine(
         return found
 
     results = await asyncio.gather(*(one(name) for name in names))
-    return {name: bounded(found) for name, found in zip(names, results, strict=True)}
+    return dict(zip(names, results, strict=True))
 
 
 def bounded(findings: list[Finding]) -> list[Finding]:

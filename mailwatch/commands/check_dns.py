@@ -16,7 +16,7 @@ import click
 
 from mailwatch.checks.dns import DNS
 from mailwatch.checks.dns.names import name_of
-from mailwatch.commands.dns_facts import Given, domain_of, from_outside, known, quoted
+from mailwatch.commands.dns_facts import Given, configured, domain_of, from_outside, known, quoted
 from mailwatch.commands.dns_report import Report, as_object, printable
 from mailwatch.commands.dns_source import at_the_source
 from mailwatch.commands.dns_spf import SPF, Spf, spf_of
@@ -74,19 +74,28 @@ class Asked(NamedTuple):
     type=click.Path(path_type=Path, readable=False),
     help="Configuration file [/etc/mailwatch/mailwatch.toml].",
 )
-@click.option("--ip", "ips", multiple=True, metavar="A", help="Where mail leaves from; repeat for several.")
+@click.option("--ip", "ips", multiple=True, metavar="A", help="Address that mail leaves from; repeat for several.")
 @click.option("--helo", metavar="NAME", help="What this host says in HELO.")
 @click.option("--mail-from", metavar="ADDRESS", help="Envelope sender: an address or a domain; '' for bounces.")
 @click.option("--relay", metavar="HOST", help="All mail goes through this host.")
 @click.option("--direct", is_flag=True, help="Mail is delivered directly, whatever Postfix is set to.")
-@click.option("--selector", "selectors", multiple=True, metavar="S", help="A DKIM selector; repeat for several.")
+@click.option(
+    "--selector", "selectors", multiple=True, metavar="S", help="A DKIM selector, instead of those found here; repeat."
+)
 @click.option(
     "--resolver", metavar="HOST[:PORT]", help=f"Whom to ask; '{AUTHORITATIVE}': the domain's own name servers."
 )
-@click.option("--only", metavar="CHECK,...", help="Only these checks.")
-@click.option("--deadline", type=Seconds(0.1, 120), default=10, show_default=True, help="Seconds for it all.")
-@click.option("--verbose", "-v", is_flag=True, help="The SPF records with what they cost; tracebacks of our bugs.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--only", metavar="CHECK,...", help=f"Only these checks: {', '.join(DNS).replace('_', '-')}.")
+@click.option(
+    "--deadline", type=Seconds(0.1, 120), default=10, show_default=True, metavar="SECONDS", help="For it all."
+)
+@click.option(
+    "--verbose",
+    "-v",
+    is_flag=True,
+    help="Also the SPF records with what they cost, and why what is optional is not there; tracebacks of our bugs.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
 @click.option("--color/--no-color", default=None, help="Colours and symbols; on a terminal by default.")
 @click.argument("domain")
 def check_dns(  # noqa: PLR0913 - click hands over each option
@@ -211,6 +220,8 @@ def addresses_of(host: str) -> list[str]:
 def looked_up(asked: Asked) -> Report:
     """What the checks find. Raises Failure."""
     domain = domain_of(asked.domain)
+    if asked.resolver is None:
+        asked = asked._replace(resolver=configured(domain, asked.options).resolver or None)
     servers = servers_of(asked.resolver)
     with waiting(asked.only) as done:
         begun = time.monotonic()
@@ -252,7 +263,9 @@ def waiting(only: frozenset[str]) -> Iterator[Callable[[str], None]]:
     console = Console(file=sys.stderr, highlight=False, markup=False, emoji=False, legacy_windows=False)
 
     def waited_for() -> str:
-        return f"asking: {', '.join(left)}"[: max(console.width - 4, 1)]
+        names = ", ".join(left).replace("_", "-") or "SPF"
+        text, room = f"asking: {names}", max(console.width - 4, 1)
+        return text if len(text) <= room else f"{text[: room - 3].rpartition(',')[0]} ..."
 
     with console.status(waited_for()) as status:
 

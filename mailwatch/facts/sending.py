@@ -122,7 +122,7 @@ def routed(protocols: str = "all") -> Iterator[SendingAddress]:
             there.connect((far, 25))
             address = address_of(str(there.getsockname()[0]))
             if address is not None:
-                yield SendingAddress(address=address, origin="guessed from this host's routes", guessed=True)
+                yield SendingAddress(address=address, origin="this host's routes", guessed=True)
 
 
 def words(setting: str) -> list[str]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.names import shown
-from mailwatch.checks.dns.provider.known import PROVIDERS
-from mailwatch.checks.dns.provider.provider import KEEPS, is_relay_of, relay_host
+from mailwatch.checks.dns.provider.known import behind
+from mailwatch.checks.dns.provider.provider import KEEPS
 from mailwatch.checks.dns.spf.absent import beside, no_record, several
 from mailwatch.checks.dns.spf.answers import decided, other_answers, own_answers
 from mailwatch.checks.dns.spf.corrected import corrected, terms_for
@@ -57,7 +57,7 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
     asks.soon(facts.domain, "SPF")
     for name in identities(facts):
         asks.soon(name, "TXT")
-    tree = await grow(asks, facts.domain)
+    tree = await grow(asks, facts.domain, guessed=True)
     root = tree.of(tree.root)
     if root is None or root.answer.outcome == UNANSWERED:
         return [_unknown(facts, tree)]
@@ -123,8 +123,7 @@ def _passes_by(path: object, columns: set[int]) -> bool:
 
 def _of_relay(facts: Facts) -> list[str]:
     """The include of the provider that all mail goes through, where the domain's own record is asked about it."""
-    host = relay_host(facts.relay.text) if facts.relay else ""
-    provider = next((each for each in PROVIDERS if is_relay_of(host, each)), None)
+    provider = behind(facts.relay.text) if facts.relay else None
     return [f"include:{provider.includes[0]}"] if provider and provider.envelope == KEEPS else []
 
 
@@ -173,7 +172,7 @@ def _ok(subject: Subject, facts: Facts, tree: Tree, judgement: Judgement) -> Fin
     return subject.tell(
         "spf-ok",
         OK,
-        f"The SPF record of {shown(facts.domain)} has nothing wrong with it; {cost}. Mail leaves from {relay}, whose "
-        "addresses are not known here: see what is said of the provider.",
+        f"The SPF record of {shown(facts.domain)} has nothing wrong with it; {cost}. All mail goes through {relay}: "
+        "whether it lets that pass is said under provider.",
         reference="4.6",
     )

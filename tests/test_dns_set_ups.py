@@ -147,7 +147,10 @@ def test_nothing_is_to_be_published_beside_an_alias() -> None:
     for code in ("spf-fail", "mx-implicit"):
         one = found(case, code)
         assert one.publish is None
-        assert "alias.example.com is an alias (CNAME) of host.vendor.example: change it there" in one.fix
+        assert (
+            "alias.example.com is an alias (CNAME) of host.vendor.example: have whoever publishes that change it"
+            in one.fix
+        )
 
 
 def test_a_key_behind_an_alias_is_to_be_changed_at_the_provider() -> None:

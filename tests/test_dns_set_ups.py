@@ -176,6 +176,21 @@ def test_a_name_in_a_zone_of_others_is_not_to_get_this_address() -> None:
     assert found({"zone": zone}, "ptr-not-confirmed").publish == f"{REVERSE} 3600 IN PTR mail.example.com."
 
 
+@pytest.mark.parametrize(("relay", "code"), [("192.0.2.25", "provider-ok"), ("10.0.0.5", "provider-relay-unknown")])
+def test_a_smarthost_that_is_named_by_its_address(relay: str, code: str) -> None:
+    assert found({"facts": {"relay": relay}}, code)
+
+
+def test_a_record_that_names_nobody_refuses_every_relay() -> None:
+    case: dict[str, Any] = {
+        "zone": 'example.com. 300 IN TXT "v=spf1 -all"',
+        "facts": {"relay": "smtp.relay.example"},
+    }
+    assert codes(case) == {"provider-nobody-passes"}
+    case["facts"]["mail_from"] = "user@mail.example.com"
+    assert "provider-relay-unknown" in codes(case)
+
+
 def test_an_envelope_that_cannot_be_guessed_is_not_said_to_be_missing() -> None:
     one = found({"facts": {"relay": "smtp.sendgrid.net"}}, "provider-ok")
     assert "none is to be seen at the usual names" in one.text

@@ -39,8 +39,8 @@ LONGEST_CLEAR: Final = 3600
 REMEMBERED: Final = 35 * 86400
 """Seconds for which an alert that is over is remembered: longer than a message waits, so that no key is used twice."""
 
-LASTED, WELL_AGAIN, UNMUTED, WORSE, UNDELIVERED, REMINDER_DUE = (
-    "lasted", "well-again", "no-longer-muted", "worse", "not-delivered", "reminder-due",
+LASTED, WELL_AGAIN, UNMUTED, WORSE, UNDELIVERED, REMINDER_DUE, ONE_MORE = (
+    "lasted", "well-again", "no-longer-muted", "worse", "not-delivered", "reminder-due", "one-more",
 )  # fmt: skip
 NOT_LONG_ENOUGH, BELOW_RAISE, CANNOT_TELL, ALREADY_TOLD, ACKNOWLEDGED, NOT_OVER_YET, NOTHING, OVER = (
     "not-long-enough", "below-raise", "cannot-tell", "already-told", "acknowledged", "not-over-yet", "nothing", "over",
@@ -85,6 +85,8 @@ class Alert:
     flaps: int = 0
     for_seconds: int | None = None
     once: bool = False
+    about: str = ""
+    told_about: str = ""
     count: int | None = None
     oldest: float | None = None
     evidence: Mapping[str, str] = field(default_factory=dict)
@@ -251,6 +253,7 @@ def _seen(alert: Alert, firing: Firing, now: float) -> Alert:
         evidence=dict(firing.evidence) if after >= before else alert.evidence,
         for_seconds=firing.for_seconds,
         once=firing.once,
+        about=firing.about if after >= before else alert.about,
     )
 
 
@@ -305,6 +308,8 @@ def _tell(alert: Alert, was_muted: str | None, now: float, options: Options) -> 
     if alert.acknowledged_by is not None:
         return _hold(alert, ACKNOWLEDGED)
     if alert.once:
+        if set(alert.about.split()) - set(alert.told_about.split()):
+            return _notify(alert, now, "reminder", ONE_MORE)
         return _hold(alert, ALREADY_TOLD)
     every = options.alerts.page_reminder_seconds if alert.severity == "page" else options.alerts.reminder_seconds
     if now - (alert.notified_at or alert.began_at) >= every:
@@ -342,6 +347,7 @@ def _notify(alert: Alert, now: float, kind: Kind, reason: str, *, action: Action
         notified_at=now,
         number=alert.number + 1,
         undelivered=False,
+        told_about=" ".join(dict.fromkeys(f"{alert.told_about} {alert.about}".split())),
     )
     return Decision(action=action, reason=reason, alert=alert, kind=kind, escalate=reason == UNDELIVERED)
 

@@ -151,7 +151,10 @@ class Decisions:
     def go_on_from(self, alerts: Mapping[AlertKey, Alert], domains: Mapping[str, Domain]) -> None:
         """Take over what was decided, and known, and is in no state."""
         self.alerts.update(alerts)
-        self.domains.update({name: each for name, each in domains.items() if name in self._options.dns.names})
+        of_dns = self._options.dns
+        self.domains.update(
+            {name: each.without(of_dns.checks) for name, each in domains.items() if name in of_dns.names}
+        )
         self._domains_changed = True
         self.owe()
 
@@ -289,6 +292,7 @@ class Decisions:
             outbox_oldest_at=outbox_oldest_at,
             examples=self._examples,
             domains=self.domains,
+            unlooked=[name for name in self._options.dns.names if name not in self.domains],
         )
 
     def _decided(self, notices: Sequence[Notice]) -> Decided:

@@ -12,7 +12,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from mailwatch.checks.dns import DNS
-from mailwatch.checks.dns.beside_alias import heeding_aliases
+from mailwatch.checks.dns.alias import publishable
 from mailwatch.finding import UNKNOWN, Finding
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ async def examine(
 
     async def one(name: str) -> list[Finding]:
         try:
-            found = [await heeding_aliases(asks, each) for each in await DNS[name](asks, facts)]
+            found = await publishable(asks, facts, await DNS[name](asks, facts))
         except Exception as error:  # hostile answers meet a hundred parsers here: the other checks must go on
             log.exception("a bug in the check %s", name)
             found = [buggy(name, error)]

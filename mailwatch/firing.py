@@ -30,7 +30,7 @@ class Firing:
     """A rule's finding. ``evidence`` is for the text and is never part of what identifies an alert.
 
     ``for_seconds`` overrules the rule's own; ``since`` is when it began, as far as can be seen. ``once``: it is worth
-    no reminder.
+    no reminder, unless it is ``about`` something (words, with blanks between) that nobody was told of.
     """
 
     rule: str
@@ -44,6 +44,7 @@ class Firing:
     evidence: Mapping[str, str] = field(default_factory=dict)
     for_seconds: int | None = None
     once: bool = False
+    about: str = ""
 
 
 def unknown(rule: str, at: float, cause: str = ANY, scope: str = ANY) -> list[Firing]:

@@ -90,12 +90,15 @@ def known_domains(folder: Path) -> dict[str, Domain]:
 
 
 def write_domains(connection: sqlite3.Connection, domains: Mapping[str, Domain] | None) -> None:
-    """Write what is known of the domains, all of them, where it has changed."""
+    """Write what is known of the domains, each where it has changed; forget all others."""
     if domains is None:
         return
-    connection.execute("DELETE FROM domain")
+    connection.execute(
+        "DELETE FROM domain WHERE name NOT IN (SELECT value FROM json_each(?))", (json.dumps([*domains]),)
+    )
     connection.executemany(
-        "INSERT INTO domain VALUES (?, ?, ?)",
+        "INSERT INTO domain VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET numbers = excluded.numbers, "
+        "content = excluded.content WHERE content != excluded.content",
         [(name, json.dumps(numbers(each)), json.dumps(asdict(each))) for name, each in domains.items()],
     )
 

@@ -101,6 +101,10 @@ OWN: Final[dict[str, Advice]] = {
 }
 
 FACES: Final[dict[tuple[str, str], Advice]] = {
+    ("dns-worse", "first-look"): Advice(
+        "This was there at the first look, and it stops mail from this host: receivers refuse it.",
+        "Set it right, if this host is to send for the domain.",
+    ),
     ("disk-full", "inodes"): Advice(
         "There are many small files, and no inode left for another: new mail is refused, whatever bytes are free.",
         "See where they are: df -i; du --inodes -x / | sort -n | tail; remove old ones, then: postqueue -f",
@@ -119,9 +123,11 @@ FACES: Final[dict[tuple[str, str], Advice]] = {
     ),
 }
 """Instead of what is said of the cause, where more is known."""
-CHANGED: Final = (("where", "where"), ("found", "text"), ("was", "was"), ("now", "now"), ("by", "reference"))
+CHANGED: Final = (
+    ("where", "where"), ("found", "text"), ("also", "also"), ("was", "was"), ("now", "now"), ("by", "reference"),
+)  # fmt: skip
 """Lines about something that has changed, and where in the evidence they stand."""
-RECORD: Final = 400
+RECORD: Final = 800
 """So much of a record in DNS is shown."""
 HOSTLIKE: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,98}[A-Za-z0-9])?")
 
@@ -199,7 +205,7 @@ def rows_of(notice: Notice, paper: Stationery) -> list[Row]:
         rows.append(Row("oldest", f"{stamp(alert.oldest, paper.zone)} ({lasting(notice.at - alert.oldest)} ago)"))
     if (trouble := alert.evidence.get("trouble")) is not None:
         rows.append(Row("found", quotable(trouble, mask=paper.mask)))
-    rows += _changed(alert.evidence, mask=paper.mask)
+    rows += _changed(alert.evidence, mask=paper.mask, is_over=notice.kind == "resolved")
     example = paper.examples.get(_example_of(alert))
     if example:
         rows.append(Row("example", quotable(example, mask=paper.mask)))
@@ -213,17 +219,22 @@ def rows_of(notice: Notice, paper: Stationery) -> list[Row]:
     return [*rows, Row("told because", notice.reason), Row("key", notice.key)]
 
 
-def _changed(evidence: Mapping[str, str], *, mask: bool) -> list[Row]:
-    """What was and what is of a domain; a line to publish is as it is to be copied."""
+def _changed(evidence: Mapping[str, str], *, mask: bool, is_over: bool) -> list[Row]:
+    """What was and what is of a domain; a line to publish is as it is to be copied. What is over, was so then."""
     if "domain" not in evidence:
         return []
     rows = [
-        Row(name, quotable_about(evidence["domain"], evidence[key], mask=mask, longest=RECORD))
+        Row(
+            "then" if is_over and name == "now" else name,
+            quotable_about(evidence["domain"], evidence[key], mask=mask, longest=RECORD),
+        )
         for name, key in CHANGED
         if evidence.get(key)
     ]
     publish = evidence.get("publish")
-    return [*rows, Row("publish", shortened(on_one_line(publish), RECORD))] if publish else rows
+    if is_over or not publish:
+        return rows
+    return [*rows, Row("publish", shortened(on_one_line(publish), RECORD))]
 
 
 def _example_of(alert: Alert) -> Subject:
@@ -242,7 +253,7 @@ def _times(notice: Notice, zone: tzinfo) -> list[Row]:
 
 def _how_many(alert: Alert) -> str:
     if alert.rule == "dns_changed":
-        return f"{alert.count} findings"
+        return "1 finding" if alert.count == 1 else f"{alert.count} findings"
     unit = "messages" if alert.rule in ("queue_growing", "oldest_too_old", "queue_stuck", "no_delivery") else "times"
     share, attempts = alert.evidence.get("percent"), alert.evidence.get("attempts")
     of = f", {share} % of {attempts} attempts" if share and attempts else ""
@@ -252,16 +263,18 @@ def _how_many(alert: Alert) -> str:
 def advice_on(alert: Alert, paper: Stationery) -> Advice:
     """What it means and what to do."""
     face = FACES.get((alert.cause, alert.evidence.get("face", "")))
-    if face is not None:
+    if face is not None and "domain" not in alert.evidence:
         return face
     entry = paper.catalogue.get(alert.cause)
     if entry is not None:
         return Advice(entry.meaning, pointed(entry.fix, alert.evidence))
-    own = OWN.get(alert.cause)
+    own = face or OWN.get(alert.cause)
     if own is not None and "domain" in alert.evidence:
         domain, step = alert.evidence["domain"], alert.evidence.get("next", "")
         said = quotable_about(domain, step, mask=paper.mask) if step else own.fix
-        return Advice(own.meaning, f"{said} See all of it: mailwatch check-dns {domain}")
+        check = alert.evidence.get("check", "").replace("_", "-")
+        again = f"Look again with: mailwatch check-dns {domain} --only {check}"
+        return Advice(own.meaning, f"{said} {again if check else f'See all of it: mailwatch check-dns {domain}'}")
     return own or Advice("No text knows it.", "Look at the log: tail /var/log/mail.log")
 
 

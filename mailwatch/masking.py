@@ -31,6 +31,7 @@ WWW: Final = re.compile(r"\bwww\.", re.IGNORECASE)
 # the last dot of a name: many a program makes a link of evil.example where nobody wrote http
 NAME: Final = re.compile(r"(?<=[\w-])\.(?=(?:xn--[\w-]{1,59}|[^\W\d_]{2,24})(?![\w-]|\.\w))")
 MENTION: Final = re.compile(r"(?<![\w.\u2026])@|@(?=(?:everyone|here|channel|all)\b)", re.IGNORECASE)
+OURS: Final = re.compile(r"(?<![\w.\]/@-])(main|master)\[\.\]cf(?![\w./:@-])")
 TURNED: Final = str.maketrans(
     {"<": "\u2039", ">": "\u203a", "`": "'", "*": "", "~": "", "|": "/", "\\": "/", "#": "", "\u3002": "."}
 )
@@ -81,8 +82,9 @@ def quotable(text: str, *, mask: bool = True, longest: int = LONGEST) -> str:
 
 
 def quotable_about(domain: str, text: str, *, mask: bool = True, longest: int = LONGEST) -> str:
-    """The same, of a text about a domain of ours, whose name is no stranger's and stays as it is."""
-    return quotable(text, mask=mask, longest=longest).replace(disarmed(domain), domain)
+    """The same, of a text about a domain of ours: its name is no stranger's and stays, as do names of Postfix files."""
+    shown = quotable(text, mask=mask, longest=longest).replace(disarmed(domain), domain)
+    return OURS.sub(r"\1.cf", shown)
 
 
 def shortened(text: str, longest: int) -> str:

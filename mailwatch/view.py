@@ -115,7 +115,7 @@ class History:
     """All that views are cut from.
 
     ``samples`` are in order of time, ``probes`` the last of each name and instance, ``streaks`` as of ``streaks_at``,
-    ``domains`` what is known now of those that are examined.
+    ``domains`` what is known now of those that are examined, ``unlooked`` those at which nobody has looked yet.
 
     ``last_seen`` has, by counter, when it last grew (seconds, to the event, not to the minute); it may lack any.
     """
@@ -132,6 +132,7 @@ class History:
     outbox_oldest_at: float | None = None
     examples: Mapping[Subject, str] = field(default_factory=dict)
     domains: Mapping[str, Domain] = field(default_factory=dict)
+    unlooked: Sequence[str] = ()
 
     def at(self, now: float) -> View:
         """The view at an instant, in seconds."""

@@ -368,6 +368,24 @@ def test_behind_nat_without_such_a_name_the_address_is_asked_for(tmp_path: Path,
     )
 
 
+def test_a_domain_of_the_configuration_is_checked_as_the_agent_checks_it(healthy: NameServer, config: Path) -> None:
+    told_there = (
+        f'[dns]\ndomains = ["Example.com."]\nip = ["192.0.2.99"]\nhelo = "mail.example.com"\nselectors = ["s9"]\n'
+        f'resolver = "{resolver(healthy)}"\n'
+    )
+    config.write_text(config.read_text() + told_there)
+    words = ("check-dns", "--json", "--config", config, "--only", "mx,helo,dkim")
+    facts = json.loads(check_dns("example.com", *words[1:]).stdout)["facts"]
+    assert facts["addresses"] == [{"address": "192.0.2.99", "origin": "ip in [dns]"}]
+    assert facts["helo"] == {"text": "mail.example.com", "origin": "helo in [dns]"}
+    assert [each["origin"] for each in facts["selectors"]] == ["selectors in [dns]"]
+    given = ("--ip", "192.0.2.25", "--helo", "mx.example.com", "--selector", "s1")
+    facts = json.loads(check_dns("example.com", *words[1:], *given).stdout)["facts"]
+    assert facts["addresses"] == [{"address": "192.0.2.25", "origin": "--ip"}]
+    facts = json.loads(check_dns("example.net", "--resolver", resolver(healthy), *words[1:]).stdout)["facts"]
+    assert facts.get("addresses", []) == []
+
+
 def test_what_spf_says_is_told_with_its_record_and_its_cost(config: Path) -> None:
     record = "v=spf1 include:spf.example.com mx -all"
     zone = HEALTHY.replace("v=spf1 ip4:192.0.2.25 ip6:2001:db8::25 -all", record)
@@ -388,11 +406,19 @@ def test_what_spf_says_is_told_with_its_record_and_its_cost(config: Path) -> Non
     assert "include:spf.example.com  2 lookups" not in brief
 
 
-@pytest.mark.parametrize("words", [["--only", "mx", "--ip", "192.0.2.25"], ["--only", "spf"]])
+@pytest.mark.parametrize(
+    "words", [["--only", "mx", "--ip", "192.0.2.25"], ["--only", "spf"], ["--only", "spf", "--ip", "10.0.0.5"]]
+)
 def test_what_spf_says_is_absent_where_it_was_not_asked_or_cannot_be_told(
     healthy: NameServer, config: Path, words: list[str]
 ) -> None:
     assert "spf" not in told(healthy, config, *words)
+
+
+def test_each_record_that_is_there_has_a_line_of_its_own(config: Path) -> None:
+    with NameServer(BAD_MX) as server:
+        page = check_dns("example.com", "--config", config, "--resolver", resolver(server), "--only", "mx").stdout
+    assert "    now      example.com. IN MX 10 gone.example.com.\n             example.com. IN MX 20 mx2" in page
 
 
 def test_optional_things_take_one_line_unless_the_whole_is_wanted(healthy: NameServer, config: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import signal
 import sqlite3
 import subprocess
 from contextlib import ExitStack
@@ -103,6 +104,44 @@ def test_a_record_that_changes_is_told_and_told_to_be_over_also_by_another_proce
     eventually(lambda: len(kinds(told)) > 1, within=60, what="people are told")
     assert kinds(told) == [("first", "dns-worse", "page"), ("resolved", "dns-worse", "page")]
     assert agent.stop() == 0
+
+
+def test_a_new_configuration_and_a_kill_in_the_middle_of_a_look_end_nothing(
+    tmp_path: Path, nameserver: Nameserver, agent: RunningAgent
+) -> None:
+    told = tmp_path / "told"
+    agent.start()
+    eventually(lambda: agent.value(STATUS, **MX) == 0, within=40, what="the domain is well")
+    nameserver.serve(NO_MAIL)
+    eventually(lambda: kinds(told) == [("first", "dns-worse", "page")], within=60, what="people are told")
+    agent.extra = agent.extra.replace('["Example.com"]', '["example.com", "example.net"]').replace('"helo"', '"caa"')
+    agent.extra += "[rules.dns_changed]\nmin_count = 3\n"
+    agent.write_config()
+    agent.signal(signal.SIGHUP)
+    other = {"domain": "example.net", "check": "caa"}
+    eventually(lambda: agent.value(STATUS, **other) == 0, within=60, what="the other domain is looked at")
+    fires = {"rule": "dns_changed", "severity": "page"}
+    assert agent.value("mailwatch_alerts_firing", **fires) == 1
+    nameserver.serve(NO_MAIL, {"*": "silent"})
+    eventually(lambda: children(agent) != [], within=60, what="a look has begun")
+    agent.kill()
+    assert agent.value(STATUS, **MX) is None
+    nameserver.serve(NO_MAIL)
+    agent.start()
+    eventually(lambda: agent.value("mailwatch_alerts_firing", **fires) == 1, within=60, what="it is known what fires")
+    eventually(lambda: agent.value(STATUS, **MX) == 2, within=60, what="it is looked at")
+    assert agent.value("mailwatch_alerts_firing", **fires) == 1
+    assert kinds(told) == [("first", "dns-worse", "page")]
+    assert agent.stop() == 0
+
+
+def children(agent: RunningAgent) -> list[str]:
+    """The processes that the agent has started."""
+    assert agent.process is not None
+    done = subprocess.run(
+        ["ps", "-o", "args=", "--ppid", str(agent.process.pid)], capture_output=True, text=True, check=False
+    )
+    return [line for line in done.stdout.splitlines() if "check-dns" in line]
 
 
 def test_the_page_of_domains_pleases_promtool(nameserver: Nameserver, agent: RunningAgent, tmp_path: Path) -> None:

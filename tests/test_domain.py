@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,10 +14,11 @@ from mailwatch import ledger
 from mailwatch.advance import Terms, advance
 from mailwatch.causes import catalogue
 from mailwatch.decisions import Decisions, Remembered
-from mailwatch.domain import DNS, Domain, DomainLook, domain_in, folded, numbers
+from mailwatch.domain import DNS, Domain, DomainLook, bounded, domain_in, folded, numbers
 from mailwatch.examined import domains
 from mailwatch.finding import ERROR, NOT_APPLICABLE, OK, UNKNOWN, WARNING, Finding
 from mailwatch.letter import Stationery, written
+from mailwatch.masking import quotable_about
 from mailwatch.options import DnsChanged, DnsOptions, Options, OwnHealth
 from mailwatch.rules import dns_changed, own_health
 from mailwatch.sample import Probe
@@ -52,9 +53,27 @@ FINDINGS: dict[str, tuple[Finding, ...] | None] = {
         found("spf", "spf-too-lax", WARNING, "the record ends in +all"),
         found("spf", "spf-unknown", UNKNOWN, "SERVFAIL"),
     ),
+    "another warning": (found("spf", "spf-ptr", WARNING, "the record has ptr in it"),),
+    "both warnings": (
+        found("spf", "spf-too-lax", WARNING, "the record ends in +all"),
+        found("spf", "spf-ptr", WARNING, "the record has ptr in it"),
+    ),
+    "warning and bad": (
+        found("spf", "spf-too-lax", WARNING, "the record ends in +all"),
+        found("spf", "spf-two-records", ERROR, "there are two SPF records"),
+    ),
+    "bad and unknown": (
+        found("spf", "spf-two-records", ERROR, "there are two SPF records"),
+        found("spf", "spf-unknown", UNKNOWN, "SERVFAIL"),
+    ),
+    "other unknown": (found("spf", "spf-unknown", UNKNOWN, "time-out"),),
+    "bad twice": tuple(found("spf", "spf-two-records", ERROR, f"{each} has two SPF records") for each in "ab"),
     "optional": (found("spf", "spf-not-there", NOT_APPLICABLE, "is optional"),),
     "no report": None,
 }
+
+
+WELL, BAD, UNSEEN = FINDINGS["well"] or (), FINDINGS["bad"] or (), FINDINGS["unknown"] or ()
 
 
 def looks(*steps: str, every: float = HOUR) -> list[DomainLook]:
@@ -100,8 +119,49 @@ STORIES: dict[str, tuple[Steps, list[tuple[str, ...]]]] = {
     ),
     "a warning is told, and not a second time": (("well", *["warning"] * 30), [("first", *WARN)]),
     "a warning that becomes an error": (
-        ("well", "warning", "warning", "bad"),
+        ("well", "warning", "warning", "bad", "bad"),
         [("first", *WARN), ("reminder", *PAGE)],
+    ),
+    "an error that is seen once beside a warning is chance": (
+        ("well", "warning", "warning", "bad", "warning", "warning and bad", "warning", "well", "well"),
+        [("first", *WARN), ("resolved", *WARN)],
+    ),
+    "an error and a warning in turn are a warning": (
+        ("well", "bad", "warning", "bad", "warning"),
+        [("first", *WARN)],
+    ),
+    "a warning that becomes another one is told, once each": (
+        ("well", "warning", "warning", "another warning", "another warning", "warning", "another warning"),
+        [("first", *WARN), ("reminder", *WARN)],
+    ),
+    "a warning that comes beside another one is told": (
+        ("well", "warning", "warning", "both warnings", "both warnings"),
+        [("first", *WARN), ("reminder", *WARN)],
+    ),
+    "two of a code where there was one are news": (
+        ("bad", "bad", "bad twice", "bad twice", "bad", "bad"),
+        [("first", *STOOD), ("first", *PAGE), ("resolved", *PAGE)],
+    ),
+    "one of a code where there were two is none": (("bad twice",) * 2 + ("bad",) * 3, [("first", *STOOD)]),
+    "what could not be seen at the first looks is no news when it can": (
+        ("warning and unknown", "warning and unknown", "warning and bad", "warning and bad", "warning and bad"),
+        [("first", *STOOD), ("reminder", *STOOD)],
+    ),
+    "what is known for the first time after an outage is no news": (
+        ("unknown", "no report", "unknown", "bad", "bad"),
+        [("first", *STOOD)],
+    ),
+    "what comes beside what was unknown all the time is news": (
+        ("unknown", "unknown", "bad and unknown", "bad and unknown"),
+        [("first", *PAGE)],
+    ),
+    "and is over when the same is unknown and nothing else": (
+        ("unknown", "unknown", "bad and unknown", "bad and unknown", "unknown", "unknown"),
+        [("first", *PAGE), ("resolved", *PAGE)],
+    ),
+    "but not when more is unknown than was": (
+        ("unknown", "unknown", "bad and unknown", "bad and unknown", *["other unknown"] * 3),
+        [("first", *PAGE)],
     ),
     "unknown between starts nothing and takes nothing back": (
         ("well", "bad", "unknown", "no report", "bad"),
@@ -159,6 +219,121 @@ def test_a_restart_between_any_two_looks_changes_nothing(steps: Steps, expected:
         assert story(told(looks(*steps), restart=at)) == expected
 
 
+@pytest.mark.parametrize("steps", [["warning and unknown"] * 3, ["warning"] * 3, ["unknown"] * 3])
+def test_what_stays_as_it_is_is_soon_in_no_doubt(steps: list[str]) -> None:
+    domain = None
+    for each in looks(*steps):
+        domain = folded(domain, each, 2)
+    assert domain is not None
+    assert not domain.is_in_doubt(2)
+
+
+def test_an_error_seen_once_beside_a_warning_is_looked_at_again_soon() -> None:
+    domain = None
+    for each in looks("well", "warning", "warning", "bad"):
+        domain = folded(domain, each, 2)
+    assert domain is not None
+    assert domain.is_in_doubt(2)
+
+
+def test_one_fault_less_brings_no_other_to_light_as_new() -> None:
+    many = tuple(found("spf", f"spf-{number}", WARNING, f"fault {number}") for number in range(9))
+    rows = [look(BEGIN + at * HOUR, many[min(at // 2, 5) :]) for at in range(12)]
+    assert story(told(rows)) == [("first", "dns-found", "example.com", "warn")]
+
+
+def test_a_fault_that_is_new_beside_many_is_told_with_its_words() -> None:
+    many = tuple(found("spf", f"spf-{number}", WARNING, f"fault {number}") for number in range(9))
+    more = (*many, found("spf", "spf-9", WARNING, "the tenth fault"))
+    [_, notice] = told([look(BEGIN + at * HOUR, each) for at, each in enumerate((many, many, more, more))])
+    assert notice.alert.evidence["text"] == "the tenth fault"
+
+
+def test_a_check_that_a_report_lacks_is_unknown_and_ends_nothing() -> None:
+    mx = (found("mx", "mx-ok", OK, "there are two"),)
+    rows = [
+        look(BEGIN + at * HOUR, each)
+        for at, each in enumerate(((*WELL, *mx), (*BAD, *mx), (*BAD, *mx), mx, mx, (*BAD, *mx)))
+    ]
+    assert story(told(rows)) == [("first", *PAGE)]
+
+
+def test_what_another_version_finds_more_in_the_same_record_is_no_news() -> None:
+    record = "v=spf1 mx ptr -all"
+    before = (found("spf", "spf-ok", OK, "one SPF record", record=record),)
+    after = (found("spf", "spf-ptr", ERROR, "the record has ptr in it", record=record),)
+    changed = (found("spf", "spf-ptr", ERROR, "the record has ptr in it", record="v=spf1 ptr -all"),)
+    for findings, version, is_news in ((after, "9.9", False), (changed, "9.9", True), (after, "9.8", True)):
+        domain = folded(None, look(BEGIN, before), 2, "9.8")
+        domain = folded(domain_in(json.loads(json.dumps(asdict(domain)))), look(BEGIN + HOUR, findings), 2, version)
+        assert bool(domain.checks["spf"].news) == is_news
+
+
+def test_a_line_to_publish_is_whole_or_not_there() -> None:
+    key = 'example.com. IN TXT "v=DKIM1; p=' + "A" * 700
+    [kept] = bounded([replace(BAD[0], publish=key)])
+    assert kept.publish == key
+    [cut] = bounded([replace(BAD[0], publish=key * 2, record="v=spf1 " * 200)])
+    assert cut.publish is None
+    assert (cut.record or "").endswith(" ...")
+    assert bounded([cut]) == (cut,)
+
+
+def test_more_looks_that_are_wanted_by_a_new_configuration_end_nothing() -> None:
+    domain = None
+    for each in looks("well", "bad", "bad"):
+        domain = folded(domain, each, 2)
+    assert domain is not None
+    history = History(site=SITE, sums=Sums(), started_at=0.0, domains={"example.com": domain})
+    [firing] = dns_changed.evaluate(history.at(BEGIN + 9 * HOUR), DnsChanged(min_count=5))
+    assert (firing.cause, firing.level) == ("dns-worse", "hold")
+
+
+def test_before_a_domain_is_looked_at_what_was_told_of_it_is_not_over(tmp_path: Path) -> None:
+    store = Store.open(tmp_path, BEGIN)
+    rows = looks("well", "bad", "bad", "bad")
+    said = [decided(store, anew(store, each.at), each) for each in rows[:3]]
+    with store.transaction() as connection:
+        connection.execute("DELETE FROM domain")
+    decisions = anew(store, rows[2].at + 60)
+    made = decisions.decide(Delta(), rows[2].at + 61, caught_up=True)
+    assert said[-1] == ["first example.com:spf"]
+    assert made is not None
+    assert [notice.kind for notice in made.notices] == []
+    store.close()
+
+
+@pytest.mark.parametrize("words", [("no report",), ("well", "unknown")], ids=["no report", "unknown"])
+def test_what_a_host_sleeps_through_is_not_unknown_for_long(words: tuple[str, ...]) -> None:
+    domain = None
+    for each in looks(*words):
+        domain = folded(domain, each, 2)
+    assert domain is not None
+    history = History(site=SITE, sums=Sums(), started_at=0.0, domains={"example.com": domain})
+    assert dns_changed.evaluate(history.at(BEGIN + 99 * HOUR), DnsChanged()) == []
+
+
+def test_a_clock_that_went_back_makes_nothing_unknown_from_the_future() -> None:
+    domain = folded(None, look(BEGIN, WELL), 2)
+    for at in (BEGIN + 99 * HOUR, BEGIN + HOUR):
+        domain = folded(domain, look(at, UNSEEN), 2)
+    assert domain.checks["spf"].unknown_since == BEGIN + HOUR
+
+
+def test_only_the_domain_that_has_changed_is_written(tmp_path: Path) -> None:
+    store = Store.open(tmp_path, BEGIN)
+    two = {name: folded(None, look(BEGIN, WELL, name), 2) for name in ("example.com", "example.net")}
+    with store.transaction() as connection:
+        ledger.write_domains(connection, two)
+        before = connection.total_changes
+        two["example.net"] = folded(two["example.net"], look(BEGIN + HOUR, WELL, "example.net"), 2)
+        ledger.write_domains(connection, two)
+        assert connection.total_changes == before + 1
+        ledger.write_domains(connection, {"example.net": two["example.net"]})
+    assert ledger.known_domains(tmp_path) == {"example.net": two["example.net"]}
+    store.close()
+
+
 def test_an_error_is_told_again_and_a_warning_and_what_was_there_are_not() -> None:
     def reminders(*steps: str) -> int:
         return sum(each.reason == "reminder-due" for each in told(looks(*steps)))
@@ -189,7 +364,35 @@ def test_a_letter_says_what_was_what_is_and_what_to_do() -> None:
     assert lines["was"].strip() == "v=spf1 mx -all"
     assert lines["now"].strip() == "v=spf1 -all, v=spf1 mx -all"
     assert lines["publish"].strip() == 'example.com. IN TXT "v=spf1 mx -all"'
-    assert lines["do next"].strip() == "Leave one of them. See all of it: mailwatch check-dns example.com"
+    assert lines["do next"].strip() == "Leave one of them. Look again with: mailwatch check-dns example.com --only spf"
+
+
+def test_a_letter_about_one_more_names_it_too() -> None:
+    *_, notice = told(looks("well", "warning", "warning", "both warnings", "both warnings"))
+    text = written(notice, Stationery(host="mx1", catalogue=catalogue())).text
+    assert "the record ends in +all" in text
+    assert "\nalso:         the record has ptr in it\n" in text
+
+
+def test_at_the_first_look_a_letter_does_not_say_that_it_has_become_worse() -> None:
+    for rows, is_worse in ((("grave", "grave"), False), (("well", "grave", "grave"), True)):
+        *_, notice = told(looks(*rows))
+        text = written(notice, Stationery(host="mx1", catalogue=catalogue())).text
+        assert ("has become worse" in text) == is_worse
+        assert "Leave one of them. Look again with: mailwatch check-dns example.com --only spf" in text
+
+
+def test_what_is_over_is_not_told_as_what_is_now_and_nothing_is_to_be_published() -> None:
+    *_, notice = told(looks("well", "bad", "bad", "well", "well"))
+    text = written(notice, Stationery(host="mx1", catalogue=catalogue())).text
+    assert "\nthen:         v=spf1 -all, v=spf1 mx -all\n" in text
+    assert "\nnow:" not in text
+    assert "publish" not in text
+
+
+def test_what_to_do_names_files_of_postfix_as_they_are_and_links_nothing() -> None:
+    said = quotable_about("example.com", "Set myhostname in main.cf, not in http://main.cf/x or main.cf.example")
+    assert said == "Set myhostname in main.cf, not in hxxp[:]//main[.]cf/x or main.cf[.]example"
 
 
 def test_what_hostile_dns_says_is_dead_and_bounded_in_a_letter() -> None:
@@ -375,7 +578,7 @@ def test_whatever_is_found_nothing_raises_and_between_two_beginnings_is_an_end(
         look(BEGIN + at * HOUR, None if row is None else tuple(found("spf", *each, "x") for each in row))
         for at, row in enumerate(rows)
     ]
-    notices = [each for each in told(made) if each.reason not in ("reminder-due", "worse")]
+    notices = [each for each in told(made) if each.reason not in ("reminder-due", "worse", "one-more")]
     for scope in {each.alert.key for each in notices}:
         kinds = [each.kind for each in notices if each.alert.key == scope]
         assert kinds == ["first", "resolved"] * (len(kinds) // 2) + ["first"] * (len(kinds) % 2)
@@ -384,3 +587,22 @@ def test_whatever_is_found_nothing_raises_and_between_two_beginnings_is_an_end(
         domain = folded(domain, each, 2)
     if domain is not None:
         assert domain_in(json.loads(json.dumps(asdict(domain)))) == domain
+
+
+def has(row: list[tuple[str, str]] | None, verdict: str) -> bool:
+    return any(each[1] == verdict for each in row or ())
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.one_of(st.none(), some), max_size=12), st.integers(0, 11))
+def test_nobody_is_paged_by_one_look(rows: list[list[tuple[str, str]] | None], restart: int) -> None:
+    made = [
+        look(BEGIN + at * HOUR, None if row is None else tuple(found("spf", *each, "x") for each in row))
+        for at, row in enumerate(rows)
+    ]
+    for notice in told(made, restart=restart):
+        at = int((notice.at - BEGIN) // HOUR)
+        if notice.severity == "page" and notice.reason in ("lasted", "worse"):
+            # looks that hide something tell nothing of what is not in them
+            whole = [row for row in rows[: at + 1] if has(row, ERROR) or not (row is None or has(row, UNKNOWN))]
+            assert [has(row, ERROR) for row in whole[-2:]] == [True, True]

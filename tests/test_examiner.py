@@ -52,6 +52,18 @@ def test_what_is_handed_over_is_options_of_the_command_and_the_domain_last() -> 
     assert command("example.com", OPTIONS, ("x",)) == ["x", "--json", "--deadline=5", "--", "example.com"]
 
 
+def test_a_check_may_be_spelt_as_the_command_spells_it() -> None:
+    assert DnsOptions(only=("mta-sts", "TLS_RPT")).checks == ("mta_sts", "tls_rpt")
+    assert {*DnsOptions().checks} - {*DnsOptions(skip=("mta-sts",)).checks} == {"mta_sts"}
+
+
+@pytest.mark.parametrize(("result", "expected"), [("pass", 7), ("permerror", 7), ("temperror", None), ("none", None)])
+def test_look_ups_of_a_record_that_nobody_has_seen_are_not_known(result: str, expected: int | None) -> None:
+    seen = read("example.com", report(OK, spf={"result": result, "lookups": 7}).encode(), 1.0, CHECKS)
+    assert seen is not None
+    assert seen.spf_lookups == expected
+
+
 def test_a_report_is_read_whatever_the_exit_code() -> None:
     said = report({**OK, "verdict": "error", "ttl": 300, "fix": "do"}, spf={"result": "pass", "lookups": 7})
     seen = examined("example.com", OPTIONS, program(f"import sys; print({said!r}); sys.exit(2)"))
@@ -123,19 +135,21 @@ def test_of_a_report_only_what_is_known_is_taken_and_texts_are_on_one_line_and_b
     said = report(*many, {**OK, "check": "../x"}, {**OK, "verdict": "fine"}, {"check": "mx"}, spf=7)
     seen = read("example.com", said.encode()[: 1 << 30], 1.0, CHECKS) if len(said) < 1 << 20 else None
     assert seen is None  # it is larger than a report may be
-    seen = read("example.com", report(*many[:5], *[{**OK, "check": "x"}], spf={"lookups": -1}).encode(), 1.0, CHECKS)
+    few = [{**each, "text": each["text"][:9999]} for each in many[:40]]
+    seen = read("example.com", report(*few, *[{**OK, "check": "x"}], spf={"lookups": -1}).encode(), 1.0, CHECKS)
     assert seen is not None
     assert set(seen.findings) == {"spf"}
-    assert len(seen.findings["spf"]) == 4
+    assert len(seen.findings["spf"]) == 32
+    assert all(each.record is None for each in seen.findings["spf"][4:])
     assert all(len(each.text) <= 300 and each.text.isprintable() for each in seen.findings["spf"])
     assert seen.spf_lookups is None
 
 
 def test_that_something_is_unknown_is_not_lost_behind_what_was_found() -> None:
-    bad = [{**OK, "verdict": "error", "code": f"spf-{number}"} for number in range(6)]
+    bad = [{**OK, "verdict": "error", "code": f"spf-{number}"} for number in range(40)]
     seen = read("example.com", report(*bad, {**OK, "verdict": "unknown", "code": "spf-unknown"}).encode(), 1.0, CHECKS)
     assert seen is not None
-    assert [each.verdict for each in seen.findings["spf"]] == ["error"] * 4 + ["unknown"]
+    assert [each.verdict for each in seen.findings["spf"]] == ["error"] * 32 + ["unknown"]
 
 
 json_like = st.recursive(

@@ -166,6 +166,35 @@ def test_what_to_look_at_is_asked_again_until_it_is_known(monkeypatch: pytest.Mo
         probes.stop()
 
 
+def unready(_stopped: Callable[[], bool]) -> Sequence[Job]:
+    raise Unready("postconf did not answer")
+
+
+def test_what_needs_no_telling_is_looked_at_though_the_rest_cannot_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mailwatch.probes.probes.READY_AGAIN", 0.05)
+    probes = Probes(unready, lambda _stopped: [job("dns", well("dns"))])
+    probes.start()
+    try:
+        found: list[QueueSample | Probe] = []
+
+        def enough() -> bool:
+            found.extend(probes.taken())
+            names = [each.name for each in found if isinstance(each, Probe)]
+            return names.count("dns") >= 2 and names.count("postfix") >= 3
+
+        eventually(enough, within=30, what="both are told of")
+        assert {str(getattr(each.result, "name", "")) for each in probes.latest()} >= {"dns"}
+    finally:
+        probes.stop()
+
+
+def test_so_does_a_run_that_looks_once() -> None:
+    probes = Probes(unready, lambda _stopped: [job("dns", well("dns"))])
+    probes.look_once()
+    probes.stop()
+    assert [each.name for each in probes.taken() if isinstance(each, Probe)] == ["dns", "postfix"]
+
+
 def test_clocks_that_go_alike_have_not_diverged() -> None:
     wall = datetime(2026, 10, 25, 2, 59)
     begun = Clocks(wall, 1000.0)

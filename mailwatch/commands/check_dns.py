@@ -16,7 +16,7 @@ import click
 
 from mailwatch.checks.dns import DNS
 from mailwatch.checks.dns.names import name_of
-from mailwatch.commands.dns_facts import Given, domain_of, from_outside, known, quoted
+from mailwatch.commands.dns_facts import Given, configured, domain_of, from_outside, known, quoted
 from mailwatch.commands.dns_report import Report, as_object, printable
 from mailwatch.commands.dns_source import at_the_source
 from mailwatch.commands.dns_spf import SPF, Spf, spf_of
@@ -199,6 +199,8 @@ def servers_of(text: str | None) -> tuple[tuple[str, int], ...]:
 def looked_up(asked: Asked) -> Report:
     """What the checks find. Raises Failure."""
     domain = domain_of(asked.domain)
+    if asked.resolver is None:
+        asked = asked._replace(resolver=configured(domain, asked.options).resolver or None)
     servers = servers_of(asked.resolver)
     with waiting(asked.only) as done:
         begun = time.monotonic()

@@ -1,13 +1,14 @@
 """What is known before a domain is checked: what was given by options, else what this host says of itself.
 
-An option replaces what the host says; each fact keeps where it is from. With ``--ip`` mail leaves directly from there,
-unless a relay is given, too.
+An option replaces what the host says, and so does [dns] for a domain that is named there; each fact keeps where it is
+from. With ``--ip`` mail leaves directly from there, unless a relay is given, too.
 """
 
 from __future__ import annotations
 
 import logging
 import secrets
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
 from threading import Thread
@@ -21,6 +22,7 @@ from mailwatch.discovery import PostconfFails, Postfix, answer, ask_postconf, po
 from mailwatch.facts.senders import Seen, senders
 from mailwatch.facts.sending import Sending, address_of, is_inside, sending
 from mailwatch.facts.signing import is_near, selectors
+from mailwatch.options import DnsOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,9 +83,11 @@ def domain_of(text: str) -> Name:
 def known(domain: Name, given: Given, options: Options, now: float, seconds: float = 10.0) -> Known:
     """All facts, within so many ``seconds``. Raises Failure where an option is wrong."""
     text = written(domain).rstrip(".")
-    addresses, helo = given_addresses(given.ips), given_helo(given.helo)
+    told = configured(domain, options)
     relay, mail_from = given_relay(given.relay), given_mail_from(given.mail_from)
-    signed = given_selectors(domain, given.selectors)
+    addresses = given_addresses(given.ips) or (() if relay else given_addresses(told.ip, "ip in [dns]"))
+    helo = given_helo(given.helo) or given_helo(told.helo or None, "helo in [dns]")
+    signed = given_selectors(domain, given.selectors) or given_selectors(domain, told.selectors, "selectors in [dns]")
     host = in_time(text, options, seconds)
     if relay is None and not addresses and not given.direct:
         relay = host.relay
@@ -97,7 +101,7 @@ def known(domain: Name, given: Given, options: Options, now: float, seconds: flo
         helo=helo or host.own.helo,
         mail_from=mail_from or own_mail_from(text, host.own, host.seen),
         relay=relay,
-        direct=relay is None and (given.direct or bool(given.ips) or host.own.asked),
+        direct=relay is None and (given.direct or bool(given.ips or told.ip) or host.own.asked),
         senders=tuple(
             Stated(
                 text=each.domain,
@@ -108,6 +112,15 @@ def known(domain: Name, given: Given, options: Options, now: float, seconds: flo
         selectors=with_keys(signed, host.selectors) or host.selectors,
     )
     return Known(facts, host, given)
+
+
+def configured(domain: Name, options: Options) -> DnsOptions:
+    """What the configuration says of this host, where the domain is one that is examined again and again."""
+    for each in options.dns.names:
+        with suppress(ValueError):
+            if name_of(each) == domain:
+                return options.dns
+    return DnsOptions()
 
 
 def in_time(domain: str, options: Options, seconds: float) -> Host:
@@ -232,14 +245,14 @@ def hints(facts: Facts, host: Host, given: Given) -> list[str]:
     return found
 
 
-def given_addresses(texts: tuple[str, ...]) -> tuple[SendingAddress, ...]:
+def given_addresses(texts: tuple[str, ...], origin: str = "--ip") -> tuple[SendingAddress, ...]:
     """The addresses of --ip. Raises Failure."""
     try:
-        return tuple(SendingAddress(address=ip_address(each.strip()), origin="--ip") for each in texts)
+        return tuple(SendingAddress(address=ip_address(each.strip()), origin=origin) for each in texts)
     except ValueError:
         wrong = next(each for each in texts if not is_address(each.strip()))
         raise Failure(
-            f"--ip {quoted(wrong)}: no IP address. Give one such as 192.0.2.25 or 2001:db8::25", UNKNOWN
+            f"{origin} {quoted(wrong)}: no IP address. Give one such as 192.0.2.25 or 2001:db8::25", UNKNOWN
         ) from None
 
 
@@ -252,13 +265,13 @@ def is_address(text: str) -> bool:
     return True
 
 
-def given_helo(text: str | None) -> Stated | None:
+def given_helo(text: str | None, origin: str = "--helo") -> Stated | None:
     """The name of --helo, which may be as wrong as servers' names are. Raises Failure where none can be said so."""
     if text is None:
         return None
     if not text or len(text) > LONGEST or any(each.isspace() or not each.isprintable() for each in text):
-        raise Failure(f"--helo {quoted(text)}: no name. Give what this host says in HELO, mail.example.com", UNKNOWN)
-    return Stated(text=text, origin="--helo")
+        raise Failure(f"{origin} {quoted(text)}: no name. Give what this host says in HELO, mail.example.com", UNKNOWN)
+    return Stated(text=text, origin=origin)
 
 
 def given_mail_from(text: str | None) -> Stated | None:
@@ -290,13 +303,13 @@ def given_relay(text: str | None) -> Stated | None:
     return Stated(text=host, origin="--relay")
 
 
-def given_selectors(domain: Name, texts: tuple[str, ...]) -> tuple[Selector, ...]:
+def given_selectors(domain: Name, texts: tuple[str, ...], origin: str = "--selector") -> tuple[Selector, ...]:
     """The selectors of --selector. Raises Failure."""
     for each in texts:
         if not each.isascii() or not each.isprintable() or " " in each or below(domain, each, "_domainkey") is None:
-            raise Failure(f"--selector {quoted(each)}: no selector. Give what stands behind s= in signatures", UNKNOWN)
+            raise Failure(f"{origin} {quoted(each)}: no selector. Give what stands behind s= in signatures", UNKNOWN)
     text = written(domain).rstrip(".")
-    return tuple(Selector(selector=each, domain=text, origin="--selector") for each in texts)
+    return tuple(Selector(selector=each, domain=text, origin=origin) for each in texts)
 
 
 def with_keys(given: tuple[Selector, ...], found: tuple[Selector, ...]) -> tuple[Selector, ...]:

@@ -160,9 +160,8 @@ class Page:
         """What is there, what to do, what to publish; nothing of what is well."""
         if finding.verdict in (OK, NOT_APPLICABLE):
             return
-        now = (finding.record or "").splitlines()
-        details = [("where", finding.where), *(("" if at else "now", line) for at, line in enumerate(now))]
-        details.append(("do", finding.fix))
+        now = [("" if number else "now", line) for number, line in enumerate((finding.record or "").split("\n"))]
+        details = [("where", finding.where), *now, ("do", finding.fix)]
         self.rows(((name, text) for name, text in details if text), indent=4)
         if finding.publish:
             for line in finding.publish.splitlines():

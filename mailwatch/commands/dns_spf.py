@@ -33,12 +33,12 @@ class Spf(NamedTuple):
 async def spf_of(asks: Asks, facts: Facts) -> Spf:
     """The result of check_host (RFC 7208 section 4) for MAIL FROM, and the records drawn as lines."""
     tree = tuple(drawn(await grow(asks, facts.domain)))
-    seen = senders(facts)  # not those of a private network, nor of a host that relays: receivers see others
-    if not seen:
+    addresses = senders(facts)
+    if not addresses:
         return Spf(tree=tree)
     sender = facts.mail_from.text if facts.mail_from is not None else ""
     helo = facts.helo.text if facts.helo is not None else ""
-    said = await check_host(asks, seen[0].address, None, address(sender), helo, now=facts.now)
+    said = await check_host(asks, addresses[0].address, None, address(sender), helo, now=facts.now)
     record = said.trace.record
     return Spf(
         Evaluated(

@@ -39,15 +39,14 @@ def probes_of(
     since = time.time() if begun is None else begun
 
     def make(stopped: Callable[[], bool]) -> Sequence[Job]:
-        of_dns = jobs_of_domains(options, stopped, at_once=at_once, config=config)
         if not options.queue.interval:
-            return of_dns
+            return []
         try:
             instances = find_instances(options.postfix.config_dir)
             chosen = judge or judge_of(options, ask_postconf(options.postfix.config_dir) if instances else None)[0]
         except PostconfFails as error:
             raise Unready(f"cannot tell where Postfix is: {error}") from error
-        of_host = host_jobs(
+        return host_jobs(
             instances,
             interval=options.queue.interval,
             box=options.queue.time_box,
@@ -55,9 +54,8 @@ def probes_of(
             newest_line=lambda: newest_line(options.state_dir, since),
             stopped=stopped,
         )
-        return [*of_host, *of_dns]
 
-    return Probes(make)
+    return Probes(make, lambda stopped: jobs_of_domains(options, stopped, at_once=at_once, config=config))
 
 
 def jobs_of_domains(options: Options, stopped: Callable[[], bool], *, at_once: bool, config: Path | None) -> list[Job]:

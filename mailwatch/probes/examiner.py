@@ -203,5 +203,6 @@ def text_in(content: dict[Any, Any], key: str) -> str:
 def lookups_in(report: Any) -> int | None:
     """How many look-ups the SPF record costs, where that is told."""
     spf = report.get("spf")
-    number = spf.get("lookups") if isinstance(spf, dict) else None
+    is_known = isinstance(spf, dict) and spf.get("result") not in ("temperror", "none")
+    number = spf.get("lookups") if is_known else None
     return number if isinstance(number, int) and 0 <= number <= MOST_LOOKUPS else None

@@ -6,7 +6,8 @@ Promises
     is kept is bounded: when nobody takes it, the oldest goes.
 
 How it fails
-    What to look at cannot be told (``Unready``): that is a result, too, and it is tried again.
+    What to look at cannot be told (``Unready``): that is a result, too, and it is tried again. What is looked at in any
+    case does not wait for that.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.host import log_moving, postfix_up
@@ -23,7 +25,7 @@ from mailwatch.probes.worker import Worker
 from mailwatch.sample import QUEUE, Latest, Probe, QueueSample, is_known
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from mailwatch.probes.job import Job
 
@@ -40,25 +42,44 @@ class Unready(Exception):  # noqa: N818 - the words of this house
     """What to look at is not known yet; the text says why."""
 
 
-class Probes:
-    """``make`` says what to do; it is called in our own thread, and may raise Unready."""
+Make = Callable[[Callable[[], bool]], "Sequence[Job]"]
 
-    def __init__(self, make: Callable[[Callable[[], bool]], Sequence[Job]]) -> None:
+
+def nothing(_stopped: Callable[[], bool]) -> Sequence[Job]:
+    """No job."""
+    return ()
+
+
+class Probes:
+    """``make`` says what to do; it is called in our own thread, and may raise Unready.
+
+    ``always`` says what is done in any case; it is called at once.
+    """
+
+    def __init__(self, make: Make, always: Make = nothing) -> None:
         self._make = make
         self._lock = threading.Lock()
         self._taken: deque[QueueSample | Probe] = deque(maxlen=KEPT)
         self._latest: dict[tuple[str, str], Latest] = {}
         self._stopping = threading.Event()
         self._workers: list[Worker] = []
-        self._thread = threading.Thread(target=self._run, name="probes", daemon=True)
+        self._always = always(self._stopping.is_set)
+        targets = [self._run, self._run_always] if self._always else [self._run]
+        self._threads = [threading.Thread(target=each, name="probes", daemon=True) for each in targets]
 
     def start(self) -> None:
         """Begin to look."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def look_once(self) -> None:
         """Look at everything one time, instead of ``start``; back when all have answered, or had their time."""
-        trouble = self._attempt(self._look_once)
+        workers = self._at_work(self._always)
+        trouble = self._attempt(lambda jobs: workers.extend(self._at_work(jobs)))
+        for worker in workers:
+            worker.ask()
+        while any([worker.look_at_clock() is not None for worker in workers]):  # noqa: C419 - of each, not of the first
+            self._stopping.wait(ONCE)
         if trouble is not None:
             self.hand_over(Probe(name=postfix_up.NAME, at=time.time(), success=None, trouble=trouble))
 
@@ -66,8 +87,9 @@ class Probes:
         """End; a look that hangs is left behind."""
         self._stopping.set()
         end = time.monotonic() + ENDS_WITHIN
-        if self._thread.is_alive():
-            self._thread.join(ENDS_WITHIN)
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(end - time.monotonic())
         for worker in self._workers:
             worker.stop()
         for worker in self._workers:
@@ -101,12 +123,19 @@ class Probes:
             trouble = self._attempt(self._look_after)
             if trouble is None:
                 return
+            looked_at = {job.name for job in self._always}
             with self._lock:  # what is known must not stay on the page as if it were looked at
-                self._latest.clear()
+                self._latest = {key: each for key, each in self._latest.items() if key[0] in looked_at}
             self.hand_over(Probe(name=postfix_up.NAME, at=time.time(), success=None, trouble=trouble))
-            for worker in self._workers:
-                worker.stop()
             self._stopping.wait(READY_AGAIN)
+
+    def _run_always(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._look_after(self._always)
+            except Exception:
+                log.exception("a bug in the probes")
+                self._stopping.wait(READY_AGAIN)
 
     def _attempt(self, look: Callable[[Sequence[Job]], None]) -> str | None:
         """Do what there is to do in this way; why that cannot be told."""
@@ -122,20 +151,24 @@ class Probes:
             return f"a bug in mailwatch: {type(error).__name__}"
         return None
 
-    def _look_once(self, jobs: Sequence[Job]) -> None:
-        self._workers = [Worker(job, self.hand_over) for job in jobs]
-        for worker in self._workers:
-            worker.ask()
-        while any(worker.look_at_clock() is not None for worker in self._workers):
-            self._stopping.wait(ONCE)
+    def _at_work(self, jobs: Sequence[Job]) -> list[Worker]:
+        """A worker for each job; those of earlier ones are forgotten when they have ended."""
+        workers = [Worker(job, self.hand_over) for job in jobs]
+        with self._lock:
+            self._workers = [*(each for each in self._workers if each.is_alive()), *workers]
+        return workers
 
     def _look_after(self, jobs: Sequence[Job]) -> None:
-        self._workers = [Worker(job, self.hand_over) for job in jobs]
-        timetable = Timetable([(job.every, worker.ask) for job, worker in zip(jobs, self._workers, strict=True)])
-        while not self._stopping.is_set():
-            timetable.call_due()
-            left = [each for each in (worker.look_at_clock() for worker in self._workers) if each is not None]
-            self._stopping.wait(min((timetable.seconds_to_next(), *left)))
+        workers = self._at_work(jobs)
+        timetable = Timetable([(job.every, worker.ask) for job, worker in zip(jobs, workers, strict=True)])
+        try:
+            while not self._stopping.is_set():
+                timetable.call_due()
+                left = [each for each in (worker.look_at_clock() for worker in workers) if each is not None]
+                self._stopping.wait(min((timetable.seconds_to_next(), *left)))
+        finally:
+            for worker in workers:
+                worker.stop()
 
 
 def state(result: QueueSample | Probe) -> tuple[bool | None, ...]:

@@ -57,6 +57,10 @@ class Worker:
         self._tell()
         return None
 
+    def is_alive(self) -> bool:
+        """Whether its thread has not ended."""
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         """Have the thread end; it may be in the middle of a look."""
         self._stopping = True

@@ -56,7 +56,7 @@ def _not_known(facts: Facts, asked: int, silent: list[Published]) -> Finding:
         code="dkim-unknown" if silent else "dkim-selector-unknown",
         verdict=UNKNOWN,
         text=f"Could not check DKIM: nobody said by which selector mail is signed, and none of {asked} usual ones is "
-        f"published for {shown(facts.domain)}, which says nothing{trouble}.",
+        f"published for {shown(facts.domain)}, which proves nothing{trouble}.",
         where=f"*.{MIDDLE}.{shown(facts.domain)} TXT",
         fix="Give yours: --selector; it is s= in the DKIM-Signature of a mail that you have sent.",
         reference="RFC 6376 section 3.1",

@@ -55,14 +55,19 @@ def no_record(root: Published, old_type: Answer, add: Sequence[str]) -> Finding:
             fix="Publish it as a TXT record.",
             reference="3.1",
         )
-    lost = root.answer.outcome == NXDOMAIN
-    return Subject(domain=domain, better=None if lost or not add else fresh(add), ttl=ttl).tell(
+    if root.answer.outcome == NXDOMAIN:
+        return Subject(domain=domain, ttl=ttl).tell(
+            "spf-none",
+            ERROR,
+            f"{shown(domain)} is not in the DNS, and so has no SPF record: receivers refuse mail from it.",
+            fix="Look whether it is spelled so, and whether its registration has ended; or send for another domain.",
+            reference="4.3",
+        )
+    return Subject(domain=domain, better=fresh(add) if add else None, ttl=ttl).tell(
         "spf-none",
         ERROR,
-        f"{shown(domain)} {'does not exist' if lost else 'has no SPF record'}: {NOBODY}.",
-        fix="Look whether it is spelled so, and whether its registration has ended."
-        if lost
-        else "Publish a TXT record that names every server that sends for the domain; `~all` may become `-all` when "
+        f"{shown(domain)} has no SPF record: {NOBODY}.",
+        fix="Publish a TXT record that names every server that sends for the domain; `~all` may become `-all` when "
         "none is missing.",
         reference="3",
     )

@@ -8,10 +8,11 @@ Promises
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.spf.macros import name_of
+from mailwatch.checks.dns.spf.meant import as_meant
 from mailwatch.checks.dns.spf.reached import Reached, reach, soon
 from mailwatch.checks.dns.spf.record import parse
 from mailwatch.checks.dns.spf.selection import select
@@ -35,7 +36,8 @@ LEADING: Final = ("include", "redirect")
 class Published:
     """What is published at ``domain``: all its texts that are SPF records, and the record if there is just one.
 
-    ``near`` are texts that were meant for an SPF record, and are none.
+    ``near`` are texts that were meant for an SPF record, and are none. ``guessed``: the record has mistakes, which
+    receivers refuse, and its terms are those that were meant.
     """
 
     domain: Name
@@ -43,11 +45,16 @@ class Published:
     texts: tuple[bytes, ...] = ()
     near: tuple[NearMiss, ...] = ()
     record: Record | None = None
+    guessed: bool = False
 
     @property
     def terms(self) -> tuple[Term, ...]:
         """The terms that are ever evaluated, in that order: nothing after ``all``, ``redirect`` last and without it."""
-        return () if self.record is None or self.record.problems else evaluated(self.record)
+        if self.record is None:
+            return ()
+        if self.record.problems:
+            return evaluated(as_meant(self.record)) if self.guessed else ()
+        return evaluated(self.record)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,15 +101,15 @@ def named(text: str) -> Name | None:
     return None if "%" in text else name_of(text)
 
 
-async def grow(asks: Asks, root: Name) -> Tree:
-    """The whole tree of the record of a domain."""
+async def grow(asks: Asks, root: Name, *, guessed: bool = False) -> Tree:
+    """The whole tree of the record of a domain; ``guessed``: the root's as it was meant, if it has mistakes."""
     published: dict[Name, Published] = {}
     wanted = [root]
     while wanted:
         for name in wanted:
             asks.soon(name, "TXT")
         for name in wanted:
-            published[name] = await read(asks, name)
+            published[name] = replace(await read(asks, name), guessed=guessed and name == root)
             for term in published[name].terms:
                 soon(asks, name, _spelled(term), term)
         leads = {to: None for each in wanted for term in published[each].terms if (to := target(term)) is not None}

@@ -45,6 +45,16 @@ INTERRUPTED: Final = 130
 """Exit code of what Ctrl-C ended (128 and SIGINT)."""
 
 
+class Seconds(click.FloatRange):
+    """A range of numbers; ``nan`` is in none, and click would compare it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number, or an error that says which there may be."""
+        if value != value or str(value).strip().lower().lstrip("+-") == "nan":  # noqa: PLR0124 - only nan is not itself
+            self.fail(f"{value} is no number of seconds.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class Asked(NamedTuple):
     """What the command is to do."""
 
@@ -75,7 +85,7 @@ class Asked(NamedTuple):
 )
 @click.option("--only", metavar="CHECK,...", help=f"Only these checks: {', '.join(DNS).replace('_', '-')}.")
 @click.option(
-    "--deadline", type=click.FloatRange(0.1, 120), default=10, show_default=True, metavar="SECONDS", help="For it all."
+    "--deadline", type=Seconds(0.1, 120), default=10, show_default=True, metavar="SECONDS", help="For it all."
 )
 @click.option(
     "--verbose",
@@ -183,17 +193,26 @@ def servers_of(text: str | None) -> tuple[tuple[str, int], ...]:
         return name_servers()
     host, port = text, DNS_PORT
     if address_of(text) is None:  # 2001:db8::53 has colons, and no port
-        host, _, number = text.rpartition(":")
-        if not host:
+        host, colon, number = text.rpartition(":")
+        if not colon:
             host, number = number, str(DNS_PORT)
         if not (number.isascii() and number.isdigit() and 0 < int(number[:6]) <= LAST_PORT):
             raise Failure(f"--resolver {quoted(text)}: no port from 1 to {LAST_PORT} behind the colon", UNKNOWN)
         port = int(number)
-    address = address_of(host)
-    found = [str(address)] if address is not None else sorted(addresses([host]))
+    found = addresses_of(host)
     if not found:
         raise Failure(f"--resolver {quoted(text)}: no such host. Give its address, such as 192.0.2.53", UNKNOWN)
     return tuple((each, port) for each in found)
+
+
+def addresses_of(host: str) -> list[str]:
+    """The addresses of a host that is given by its name or its address."""
+    address = address_of(host)
+    if address is not None:
+        return [str(address)] if host.isprintable() and host.startswith("[") == host.endswith("]") else []
+    # what has no letter behind its last dot is no name; the system would take 127.1, or 53, for an address
+    is_name = host.isascii() and host.isprintable() and not set(host) & set(" %[]")
+    return sorted(addresses([host])) if is_name and host.rpartition(".")[2][:1].isalpha() else []
 
 
 def looked_up(asked: Asked) -> Report:

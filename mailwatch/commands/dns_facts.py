@@ -25,6 +25,7 @@ from mailwatch.facts.signing import is_near, selectors
 from mailwatch.options import DnsOptions
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
     from pathlib import Path
 
     from dns.name import Name
@@ -248,7 +249,7 @@ def hints(facts: Facts, host: Host, given: Given) -> list[str]:
 def given_addresses(texts: tuple[str, ...], origin: str = "--ip") -> tuple[SendingAddress, ...]:
     """The addresses of --ip. Raises Failure."""
     try:
-        return tuple(SendingAddress(address=ip_address(each.strip()), origin=origin) for each in texts)
+        return tuple(SendingAddress(address=outer_address(each.strip()), origin=origin) for each in texts)
     except ValueError:
         wrong = next(each for each in texts if not is_address(each.strip()))
         raise Failure(
@@ -256,10 +257,17 @@ def given_addresses(texts: tuple[str, ...], origin: str = "--ip") -> tuple[Sendi
         ) from None
 
 
+def outer_address(text: str) -> IPv4Address | IPv6Address:
+    """The address that a text is. ValueError where it is none, or has a zone, which nobody else knows."""
+    if "%" in text:
+        raise ValueError(text)
+    return ip_address(text)
+
+
 def is_address(text: str) -> bool:
-    """Whether a text is an IP address."""
+    """Whether a text is an IP address that others can see."""
     try:
-        ip_address(text)
+        outer_address(text)
     except ValueError:
         return False
     return True

@@ -38,7 +38,10 @@ async def _one(asks: Asks, facts: Facts, finding: Finding) -> Finding:
         name = _name(words[0])
         target = await _target(asks, facts, name, kind) if kind is not None and name is not None else None
         if name is not None and target is not None:
-            said = f"{shown(name)} is an alias (CNAME) of {shown(target)}: change it there, or take the alias out."
+            said = (
+                f"{shown(name)} is an alias (CNAME) of {shown(target)}: "
+                "have whoever publishes that change it there, or take the alias out first."
+            )
             return replace(finding, publish=None, fix=f"{finding.fix} {said}".strip())
     return finding
 

@@ -14,11 +14,12 @@ from mailwatch.checks.dns.spf.selection import (
     OTHER_VERSION,
     QUOTED,
     SENDER_ID,
-    is_spf,
+    readable,
+    select,
 )
 from mailwatch.checks.dns.spf.subject import Subject, cut
 from mailwatch.finding import ERROR, WARNING
-from mailwatch.question import ANSWER, NXDOMAIN
+from mailwatch.question import NXDOMAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,10 +112,7 @@ def beside(subject: Subject, root: Published, old_type: Answer) -> list[Finding]
 
 def of_old_type(answer: Answer) -> list[bytes]:
     """The SPF records of the type SPF (99)."""
-    if answer.outcome != ANSWER:
-        return []
-    texts = [b"".join(getattr(each, "strings", ())) for each in answer.records]
-    return [each for each in texts if is_spf(each)]
+    return list(select(readable(answer)).records)
 
 
 def _plain(text: bytes) -> bytes:

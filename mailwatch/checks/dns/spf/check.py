@@ -22,7 +22,7 @@ from mailwatch.checks.dns.spf.limits import too_many_ptr, too_much
 from mailwatch.checks.dns.spf.lint import lint
 from mailwatch.checks.dns.spf.subject import NAME, Subject, cut, listed
 from mailwatch.checks.dns.spf.targets import wrong_targets
-from mailwatch.checks.dns.spf.tree import grow
+from mailwatch.checks.dns.spf.tree import MOST_TERMS, grow
 from mailwatch.checks.dns.spf.unfit import unfit
 from mailwatch.checks.dns.spf.verdict import MOST_LOOKUPS, PASS, PERMERROR, TEMPERROR
 from mailwatch.finding import ERROR, OK, UNKNOWN
@@ -80,9 +80,26 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
         *too_much(subject, tree, families),
         *await too_many_ptr(asks, subject, tree, senders(facts)),
     ]
+    found += _not_all(subject, tree)
     found += own_answers(subject, judgement.own, _explained(found))
     found += [*await other_answers(asks, judgement), *_addresses_unknown(subject, facts)]
     return found or [_ok(subject, facts, tree, judgement)]
+
+
+def _not_all(subject: Subject, tree: Tree) -> list[Finding]:
+    """Of a tree that was not looked at to its end nothing good can be said."""
+    if not tree.is_cut or count(tree).lookups > MOST_LOOKUPS:
+        return []
+    return [
+        subject.tell(
+            "spf-too-large",
+            UNKNOWN,
+            f"The records that SPF of {shown(subject.domain)} leads to have more than {MOST_TERMS} terms: not all were "
+            "looked at, and receivers may not do so either.",
+            fix="Name networks instead of single addresses.",
+            reference="4.6.4",
+        )
+    ]
 
 
 def better(record: Record, tree: Tree, judgement: Judgement) -> str | None:

@@ -79,17 +79,21 @@ def loops(tree: Tree) -> list[tuple[Name, Term]]:
     found: dict[tuple[Name, int], tuple[Name, Term]] = {}
     done: set[Name] = set()
 
-    def follow(domain: Name, path: tuple[Name, ...]) -> None:
+    path: set[Name] = set()
+
+    def follow(domain: Name) -> None:
+        path.add(domain)
         published = tree.of(domain)
         for term in published.terms if published else ():
             to = target(term)
-            if to is not None and to in (*path, domain):
+            if to is not None and to in path:
                 found[(domain, term.column)] = (domain, term)
             elif to is not None and to not in done:
-                follow(to, (*path, domain))
+                follow(to)
+        path.remove(domain)
         done.add(domain)
 
-    follow(tree.root, ())
+    follow(tree.root)
     return list(found.values())
 
 

@@ -39,7 +39,7 @@ def test_a_guess_is_told_and_asked_for() -> None:
     known = SendingAddress(address=ip_address("192.0.2.25"), origin="--ip")
     guessed = SendingAddress(address=ip_address("192.0.2.25"), origin="the default route", guessed=True)
     assert told(known) == "192.0.2.25"
-    assert told(guessed) == "192.0.2.25 (guessed, from the default route)"
+    assert told(guessed) == "192.0.2.25 (guessed from the default route)"
     assert asking_for_ip(known, "Do it.") == "Do it."
     assert (
         asking_for_ip(guessed, "Do it.")

@@ -24,7 +24,7 @@ NOT_FOUND = "no such finding"
 def found_by(check: str, case: dict[str, Any]) -> list[Finding]:
     """What one check finds; ``local`` is what the resolver of this host has instead of the domain's name servers."""
     zone = changed(HEALTHY, case.get("remove", []), case.get("zone", ""))
-    local = changed(zone.splitlines(), [], case.get("local", ""))
+    local = changed(zone.splitlines(), case.get("local_remove", []), case.get("local", ""))
 
     async def examined(port: int) -> list[Finding]:
         servers = (("127.0.0.3", port),)
@@ -197,6 +197,19 @@ def test_what_this_host_remembers_is_compared_with_what_the_servers_say(local: s
     assert found.ttl == 77
     assert local.split("IN ", 1)[1] in str(found.record)
     assert "for 77 seconds more" in found.text
+
+
+@pytest.mark.parametrize("name", ["_dmarc", "s1._domainkey"])
+def test_a_policy_or_key_that_this_host_remembers_is_compared_too(name: str) -> None:
+    found = one("delegation", {"local": f'{name}.example.com. 77 IN TXT "old"'}, "delegation-local-differs")
+    assert found.where == f"{name}.example.com TXT"
+    assert "sees other TXT records" in found.text
+
+
+def test_that_there_was_no_policy_is_remembered_too() -> None:
+    found = one("delegation", {"local_remove": ["_dmarc.example.com. TXT"]}, "delegation-local-differs")
+    assert "sees no TXT record of _dmarc.example.com, and its name servers give one" in found.text
+    assert "for 300 seconds more" in found.text
 
 
 def test_a_wildcard_of_txt_records_is_told() -> None:

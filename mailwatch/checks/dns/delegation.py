@@ -31,6 +31,8 @@ NAME: Final = "delegation"
 KINDS: Final = ("TXT", "MX")
 LEAP: Final = 100_000_000
 """Three years of serials that are seconds, and more of those that are dates."""
+MOST_KEYS: Final = 4
+"""So many selectors are compared."""
 SHOWN: Final = 600
 """So many characters of records are shown, where two answers differ."""
 SECTION: Final = "RFC 1034 section 4.1"
@@ -60,7 +62,8 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
     servers = await servers_of(asks, hosts, zone, domain)
     covering = [await asks.ask(beside, kind) for kind in KINDS] if beside is not None else []
     found = [*_of_hosts(zone, hosts, delegated), *_of_servers(zone, domain, servers)]
-    found += [*_local(domain, servers, local), *_wildcards(domain, covering)]
+    seen = [(each, [_said(one, each.kind) for one in servers if one.answers]) for each in local]
+    found += [*_local([*seen, *await _below(asks, facts, servers)]), *_wildcards(domain, covering)]
     troubles = [host.trouble for host in hosts if host.trouble and not host.addresses]
     troubles += [reason(each) for each in (*local, *covering) if each.outcome == NOBODY_KNOWS]
     troubles += _silent(servers)
@@ -225,23 +228,47 @@ def _disagree(domain: Name, kind: str, one: Server, other: Server) -> Finding:
     )
 
 
-def _local(domain: Name, servers: list[Server], local: list[Answer]) -> list[Finding]:
+async def _below(asks: Asks, facts: Facts, servers: list[Server]) -> list[tuple[Answer, list[Answer]]]:
+    """What this host sees of the policy and of keys, and what servers say: the others are asked where one differs."""
+    sources = [asks.directly(str(each.address)) for each in servers if each.answers]
+    if not sources:
+        return []
+    own = written(facts.domain).removesuffix(".")
+    keys = [each.selector for each in facts.selectors if each.domain.lower().removesuffix(".") == own][:MOST_KEYS]
+    names = [below(facts.domain, "_dmarc"), *(below(facts.domain, each, "_domainkey") for each in keys)]
+    there = [each for each in names if each is not None]
+    for name in there:
+        sources[0].soon(name, "TXT")
+        asks.soon(name, "TXT")
+    found = []
+    for name in there:
+        seen, said = await asks.ask(name, "TXT"), [await sources[0].ask(name, "TXT")]
+        if not _same(seen, said[0]):
+            said += [await each.ask(name, "TXT") for each in sources[1:]]
+        found.append((seen, said))
+    return found
+
+
+def _local(views: list[tuple[Answer, list[Answer]]]) -> list[Finding]:
     """What this host sees and none of the domain's servers says: remembered, or made for this network only."""
     found = []
-    for seen in local:
-        others = [_said(each, seen.kind) for each in servers if each.answers]
-        others = [each for each in others if each.outcome != NOBODY_KNOWS and not each.aliases]
+    for seen, said in views:
+        others = [each for each in said if each.outcome != NOBODY_KNOWS and not each.aliases]
         if seen.outcome == NOBODY_KNOWS or seen.aliases or not others or any(_same(seen, each) for each in others):
             continue
-        text = f"This host sees other {seen.kind} records of {shown(domain)} than its name servers give: "
+        name = shown(seen.name)
+        text = f"This host sees other {seen.kind} records of {name} than its name servers give: "
         text += f"its resolver remembers old ones, for {seen.ttl or 0} seconds more, or has some of its own."
+        if seen.outcome != ANSWER:
+            text = f"This host sees no {seen.kind} record of {name}, and its name servers give one: its resolver "
+            text += f"remembers that there was none, for {seen.ttl or 0} seconds more, or has a zone of its own."
         found.append(
             Finding(
                 check=NAME,
                 code="delegation-local-differs",
                 verdict=WARNING,
                 text=text,
-                where=f"{shown(domain)} {seen.kind}",
+                where=f"{name} {seen.kind}",
                 fix="Run this again after that time; if it stays so, the resolver of this host has a zone of its own: "
                 "all other findings here are about that one, not about what receivers see.",
                 record=f"; this host's resolver\n{_lines(seen)}\n; {others[0].server}\n{_lines(others[0])}",

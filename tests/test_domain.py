@@ -490,6 +490,21 @@ def test_a_state_of_an_earlier_version_that_cannot_be_written_still_says_who_was
     store.close()
 
 
+def test_a_state_of_an_earlier_version_that_cannot_be_written_still_has_its_counters_on_the_page(
+    tmp_path: Path,
+) -> None:
+    store = Store.open(tmp_path, BEGIN)
+    delta = Delta()
+    delta.count("log_lines", BEGIN, ())
+    store.commit(delta, {}, BEGIN)
+    with store.transaction() as connection:
+        connection.execute("DROP TABLE domain")
+    snapshot = read_snapshot(tmp_path)
+    assert snapshot is not None
+    assert snapshot.counters["log_lines", ()] == 1
+    store.close()
+
+
 @pytest.mark.parametrize("content", ["[]", "3", "{}", "null", "nonsense", '{"name": "a"}', '{"checks": {"spf": 3}}'])
 def test_what_another_version_wrote_of_a_domain_is_left_out(tmp_path: Path, content: str) -> None:
     store = Store.open(tmp_path, BEGIN)

@@ -379,11 +379,8 @@ def read_snapshot(folder: Path) -> Snapshot | None:
                 for name, labels, value in connection.execute("SELECT name, labels, value FROM counter")
             }
             delays = {(stage, bound): number for stage, bound, number in connection.execute("SELECT * FROM delay")}
-            shown = (
-                connection.execute("SELECT name, numbers FROM domain")
-                if database.has_table(connection, "domain")
-                else ()
-            )
+            known = database.has_table(connection, "domain")
+            shown = connection.execute("SELECT name, numbers FROM domain") if known else ()
             domains = {name: json.loads(said) for name, said in shown}
             messages = connection.execute("SELECT count(*) FROM open_message").fetchone()[0]
             last = connection.execute("SELECT value FROM fact WHERE name = 'last_event_at'").fetchone()

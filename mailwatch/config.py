@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args, get_origin, get_type_hin
 
 from mailwatch.channels import kinds
 from mailwatch.options import DEFAULT_CONFIG, ChannelOptions, Options, Secret, parse_address
-from mailwatch.options.dns import CHECKS, mistakes, spelt
+from mailwatch.options.dns import CHECKS, mistakes, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -194,9 +194,10 @@ def _dns(dns: DnsOptions) -> Iterator[str]:
     yield from mistakes(dns)
     for key in ("only", "skip"):
         for at, name in enumerate(getattr(dns, key)):
-            if spelt(name) not in CHECKS:
-                near = suggestion(name, CHECKS)
-                yield f"{key}[{at}]: expected the name of a check{near}, found {name!r}. They are {', '.join(CHECKS)}"
+            if plain(name) not in CHECKS:
+                near = suggestion(plain(name), CHECKS).replace("_", "-")
+                there = ", ".join(CHECKS).replace("_", "-")
+                yield f"{key}[{at}]: expected the name of a check{near}, found {name!r}. They are {there}"
 
 
 def _thresholds(options: Options) -> str | None:

@@ -2,17 +2,19 @@
 
 Promises
     Every check asked for has at least one finding. A check with a bug in it is one finding that says so, unknown, and
-    takes no other check with it.
+    takes no other check with it. What strangers publish makes no report without end: the worst findings are kept.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns import DNS
-from mailwatch.finding import UNKNOWN, Finding
+from mailwatch.checks.dns.alias import publishable
+from mailwatch.finding import UNKNOWN, VERDICTS, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -21,6 +23,14 @@ if TYPE_CHECKING:
     from mailwatch.question import Asks
 
 log = logging.getLogger(__name__)
+MOST: Final = 20
+"""Findings of a check that are told."""
+LONGEST: Final = 1500
+"""Characters of a sentence; a name alone may have a thousand, escaped."""
+LONGEST_LINE: Final = 20_000
+"""Characters of a line to publish: a longer one is left out, for a part of it would be published as it is."""
+ROOM: Final = 24_000
+"""Characters of records and lines to publish that the findings of a check may have together; the first has its own."""
 
 
 async def examine(
@@ -35,7 +45,7 @@ async def examine(
 
     async def one(name: str) -> list[Finding]:
         try:
-            found = await DNS[name](asks, facts)
+            found = await publishable(asks, facts, await DNS[name](asks, facts))
         except Exception as error:  # hostile answers meet a hundred parsers here: the other checks must go on
             log.exception("a bug in the check %s", name)
             found = [buggy(name, error)]
@@ -43,7 +53,34 @@ async def examine(
         return found
 
     results = await asyncio.gather(*(one(name) for name in names))
-    return dict(zip(names, results, strict=True))
+    return {name: bounded(found) for name, found in zip(names, results, strict=True)}
+
+
+def bounded(findings: list[Finding]) -> list[Finding]:
+    """The worst findings in their order, none of them longer than a person can read."""
+    worst = sorted(range(len(findings)), key=lambda at: VERDICTS.index(findings[at].verdict))[:MOST]
+    room, told = ROOM, list[Finding]()
+    for each in (findings[at] for at in sorted(worst)):
+        publish = each.publish if each.publish is not None and len(each.publish) <= LONGEST_LINE else None
+        finding = replace(
+            each,
+            text=cut(each.text, LONGEST),
+            fix=cut(each.fix, LONGEST),
+            where=cut(each.where, LONGEST // 2),
+            record=None if each.record is None else cut(each.record, 2 * LONGEST),
+            publish=publish,
+        )
+        room -= len(finding.publish or "") + len(finding.record or "")
+        told.append(finding if room >= 0 or not told else replace(finding, publish=None, record=None))
+    if len(findings) > MOST:
+        left = f"{told[-1].text} {len(findings) - MOST} more findings of this check are not told."
+        told[-1] = replace(told[-1], text=left)
+    return told
+
+
+def cut(text: str, longest: int) -> str:
+    """The beginning of a text."""
+    return text if len(text) <= longest else f"{text[:longest]}..."
 
 
 def buggy(name: str, error: Exception) -> Finding:

@@ -250,7 +250,7 @@ def test_for_machines_what_is_no_domain_is_an_object_too(config: Path, domain: s
         (["--ip", "192.0.2.0/24"], "--ip 192.0.2.0/24: no IP address. "),
         (["--helo", "two words"], "--helo two words: no name. "),
         (["--helo", ""], "--helo '': no name. "),
-        (["--mail-from", "user@"], "--mail-from nothing: no domain. "),
+        (["--mail-from", "user@"], "--mail-from user@: no domain stands behind the @. "),
         (["--mail-from", "user@exa mple.com"], "--mail-from exa mple.com: a blank in column 4"),
         (["--relay", "["], r"--relay \[: no host. "),
         (["--selector", "a..b"], r"--selector a..b: no selector. "),
@@ -273,7 +273,7 @@ def test_a_wrong_option_is_told_in_one_line_and_ends_with_3(words: list[str], sa
 def test_a_mistyped_command_is_unknown_not_critical(words: list[str]) -> None:
     done = check_dns(*words)
     assert (done.returncode, done.stdout) == (3, "")
-    assert "Traceback" not in done.stderr
+    assert re.fullmatch(r"mailwatch: [^\n]+[.?] See \S.* check-dns --help\n", done.stderr), done.stderr
 
 
 @pytest.mark.parametrize(
@@ -406,11 +406,19 @@ def test_what_spf_says_is_told_with_its_record_and_its_cost(config: Path) -> Non
     assert "include:spf.example.com  2 lookups" not in brief
 
 
-@pytest.mark.parametrize("words", [["--only", "mx", "--ip", "192.0.2.25"], ["--only", "spf"]])
+@pytest.mark.parametrize(
+    "words", [["--only", "mx", "--ip", "192.0.2.25"], ["--only", "spf"], ["--only", "spf", "--ip", "10.0.0.5"]]
+)
 def test_what_spf_says_is_absent_where_it_was_not_asked_or_cannot_be_told(
     healthy: NameServer, config: Path, words: list[str]
 ) -> None:
     assert "spf" not in told(healthy, config, *words)
+
+
+def test_each_record_that_is_there_has_a_line_of_its_own(config: Path) -> None:
+    with NameServer(BAD_MX) as server:
+        page = check_dns("example.com", "--config", config, "--resolver", resolver(server), "--only", "mx").stdout
+    assert "    now      example.com. IN MX 10 gone.example.com.\n             example.com. IN MX 20 mx2" in page
 
 
 def test_optional_things_take_one_line_unless_the_whole_is_wanted(healthy: NameServer, config: Path) -> None:
@@ -611,3 +619,34 @@ def test_a_reader_that_has_had_enough_is_no_mistake(healthy: NameServer, config:
     )  # fmt: skip
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_each_record_of_several_has_a_line_of_its_own(config: Path) -> None:
+    with NameServer(BAD_MX) as server:
+        done = check_dns("example.com", "--config", config, "--resolver", resolver(server), "--only", "mx")
+    assert "    now      example.com. IN MX 10 gone.example.com.\n" in done.stdout
+    assert "             example.com. IN MX 20 mx2.example.com.\n" in done.stdout
+
+
+def test_that_nothing_wrong_was_found_is_said_before_what_is_not_known(config: Path) -> None:
+    with NameServer(HEALTHY, faults={"example.com. MX": "servfail"}) as server:
+        words = ("example.com", "--config", config, "--resolver", resolver(server), "--only", "mx,ptr")
+        done = check_dns(*words, "--ip", "192.0.2.25")
+    assert done.returncode == 3
+    assert done.stdout.startswith("example.com: nothing wrong was found, 1 unknown\n")
+
+
+def test_that_an_address_is_guessed_is_said_once(healthy: NameServer, tmp_path: Path) -> None:
+    words = ("example.com", "--config", behind_nat(tmp_path, "mx2.example.com"), "--resolver", resolver(healthy))
+    done = check_dns(*words, "--only", "ptr")
+    said = " ".join(done.stdout.split())
+    assert "192.0.2.26 (guessed from the name in HELO: 10.0.0.5 here is private) has no name" in said
+    assert "sending from 192.0.2.26 (guessed from the name in HELO: 10.0.0.5 here is private)" in said
+
+
+def test_of_an_address_that_nobody_outside_sees_spf_says_nothing(healthy: NameServer, config: Path) -> None:
+    words = ("example.com", "--config", config, "--resolver", resolver(healthy), "--only", "spf")
+    done = check_dns(*words, "--ip", "10.0.0.5")
+    assert "SPF for mail from" not in done.stdout
+    first = check_dns(*words, "--ip", "10.0.0.5", "--ip", "192.0.2.25").stdout.splitlines()[1]
+    assert first.startswith("SPF for mail from 192.0.2.25: pass")

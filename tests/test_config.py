@@ -45,10 +45,12 @@ BAD: dict[str, tuple[str, str]] = {
     "too many domains": (f"[dns]\ndomains = {[f'd{n}.example' for n in range(21)]}", "dns.domains: expected at most 20, found 21"),
     "a domain that is no text": ("[dns]\ndomains = ['example.com', 3]", "dns.domains[1]: expected text, found a number 3"),
     "looks too often": ("[dns]\ninterval = 5", "dns.interval: expected 10 to 604800, found 5"),
-    "a check that there is not": ("[dns]\nskip = ['dmarcs']", f"dns.skip[0]: expected the name of a check (did you mean dmarc?), found 'dmarcs'. They are {', '.join(CHECKS)}"),
-    "no address": ("[dns]\nip = ['192.0.2.300']", "dns.ip[0]: expected an address such as 192.0.2.25, found '192.0.2.300'"),
+    "a check that there is not": ("[dns]\nskip = ['dmarcs']", f"dns.skip[0]: expected the name of a check (did you mean dmarc?), found 'dmarcs'. They are {', '.join(CHECKS).replace('_', '-')}"),
     "no check at all": ("[dns]\nonly = ['spf']\nskip = ['spf']", "dns.skip: no check is left: leave domains out instead"),
     "an option for a name server": ("[dns]\nresolver = '--config'", "dns.resolver: expected a name or an address, found '--config'"),
+    "an address that is none": ("[dns]\nip = ['192.0.2.300']", "dns.ip[0]: expected an address such as 192.0.2.25, found '192.0.2.300'"),
+    "no selector": ("[dns]\nselectors = ['a..b']", "dns.selectors[0]: expected a selector, found 'a..b'"),
+    "no name for HELO": ("[dns]\nhelo = 'two words'", "dns.helo: expected a name or an address, found 'two words'"),
     "an option for a selector": ("[dns]\nselectors = ['-v']", "dns.selectors[0]: expected a selector, found '-v'"),
     "a time box of nothing": ("[queue]\ntime_box = 0", "queue.time_box: expected 1 to 300, found 0"),
     "no TOML": ("listen = ", "not valid TOML: Invalid value (at end of document)"),
@@ -63,7 +65,10 @@ def test_a_mistake_is_named_with_where_and_what_to_do(text: str, message: str) -
 
 
 def test_a_domain_may_be_written_in_any_letters_and_is_shown_in_small_ones() -> None:
-    found = parse("[dns]\ndomains = ['Example.COM.', 'b\u00fccher.example']")
+    found = parse(
+        "[dns]\ndomains = ['Example.COM.', 'b\u00fccher.example']\nonly = ['mta-sts', 'tls_rpt', 'SPF']\nskip = ['tls-rpt']"
+    )
+    assert found.dns.checks == ("spf", "mta_sts")
     assert found.dns.names == ("example.com", "b\u00fccher.example")
 
 

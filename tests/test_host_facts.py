@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mailwatch.checks.dns.facts import Selector
 from mailwatch.checks.dns.names import name_of
 from mailwatch.commands.dns_facts import Given, known
 from mailwatch.facts import rspamd
@@ -147,6 +148,18 @@ def test_options_replace_what_the_host_says(tmp_path: Path) -> None:
     assert facts.mail_from is not None
     assert facts.mail_from.text == ""
     assert [each.selector for each in facts.selectors] == ["s9"]
+
+
+def test_a_given_selector_keeps_the_key_that_this_host_signs_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = (
+        Selector(selector="s1", domain="example.com", origin="OpenDKIM", public_key=b"key"),
+        Selector(selector="s2", domain="example.com", origin="OpenDKIM", public_key=b"other"),
+    )
+    monkeypatch.setattr("mailwatch.commands.dns_facts.selectors", lambda _: here)
+    facts = known(name_of("example.com"), Given(selectors=("S1", "s9")), options(tmp_path, ""), NOW).facts
+    assert [(each.selector, each.public_key) for each in facts.selectors] == [("S1", b"key"), ("s9", None)]
 
 
 def test_without_postfix_nothing_is_guessed_and_the_options_are_named(

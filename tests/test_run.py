@@ -21,6 +21,7 @@ import pytest
 
 from mailwatch.discovery import LogNotFound, find_log
 from mailwatch.options import Options
+from mailwatch.schema import MIGRATIONS
 from mailwatch.sources.file import FileSource
 from mailwatch.sources.journal_files import folders
 from mailwatch.store import Store, known_logs
@@ -377,7 +378,7 @@ def test_a_state_of_a_newer_version_is_refused(agent: RunningAgent) -> None:
     done = mailwatch("run", "--config", agent.config)
     assert done.returncode == 78
     assert done.stderr.splitlines()[-1] == (
-        f"mailwatch: state database {agent.state / 'state.db'} was written by a newer mailwatch (schema 99, this one knows 4): "
+        f"mailwatch: state database {agent.state / 'state.db'} was written by a newer mailwatch (schema 99, this one knows {len(MIGRATIONS)}): "
         "install that version again, or set another state_dir to begin anew"
     )
 

@@ -377,7 +377,7 @@ def test_the_name_of_an_address_is_the_nearest_that_leads_back(names: list[str],
 
 
 def test_a_hostile_tree_ends() -> None:
-    many = "v=spf1 " + "ip4:9.9.9.9 " * 5000
+    many = "v=spf1 " + "ip4:9.9.9.9 " * 680
     zone: Zone = {(f"t{number}.example", "TXT"): txt(many) for number in range(8)}
     zone["example.com", "TXT"] = txt(
         "v=spf1 " + " ".join(f"include:t{number}.example" for number in range(8)) + " +all"

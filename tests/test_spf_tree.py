@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailwatch.checks.dns.facts import Facts, SendingAddress
-from mailwatch.checks.dns.provider.known import PROVIDERS
+from mailwatch.checks.dns.provider.known import PROVIDERS, behind
 from mailwatch.checks.dns.provider.provider import is_relay_of, matches, relay_host
 from mailwatch.checks.dns.spf.corrected import corrected, fresh, merged
 from mailwatch.checks.dns.spf.counts import MOST_LINES, Count, count, drawn, loops
@@ -179,13 +179,29 @@ def test_the_tree_is_drawn_with_what_each_branch_costs() -> None:
         a="a:h.example.com include:a.example.com ip4:192.0.2.1 -all",
     )
     assert drawn(grown(zone + "example.com. 300 IN MX 1 h.example.com.\nh.example.com. 300 IN A 192.0.2.4\n")) == [
-        "example.com: 5 lookups, 1 of them void at worst",
+        "example.com: 5 lookups at worst, 10 are allowed; 1 void for IPv6 senders, 2 are allowed",
         "├─ mx  1 lookup",
-        "├─ include:a.example.com  3 lookups, 1 of them void",
-        "│  ├─ a:h.example.com  1 lookup, 1 of them void",
+        "├─ include:a.example.com  3 lookups, 1 of them void for IPv6 senders",
+        "│  ├─ a:h.example.com  1 lookup, void for IPv6 senders",
         "│  └─ include:a.example.com  1 lookup  (a loop)",
         "└─ include:gone.example.com  1 lookup  (no single SPF record there: nxdomain)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("root", "said"),
+    [
+        ("mx inlcude:a.example.com -all", "example.com: a record that is wrong, so that receivers look nothing up"),
+        ("a:gone.example.com -all", "example.com: 1 lookup at worst, 10 are allowed; 1 void, 2 are allowed"),
+        ("ip4:192.0.2.1 -all", "example.com: 0 lookups at worst, 10 are allowed"),
+    ],
+)
+def test_the_tree_begins_with_what_the_whole_costs(root: str, said: str) -> None:
+    assert drawn(grown(records(root=root)))[0] == said
+
+
+def test_the_tree_of_nothing_says_so() -> None:
+    assert drawn(grown("example.com. 300 IN A 192.0.2.1")) == ["example.com: no single SPF record"]
 
 
 CORRECTED = [
@@ -270,6 +286,25 @@ def test_what_is_no_name_is_none(text: str) -> None:
 def test_a_relay_is_known_by_its_name(relay: str, provider: str | None) -> None:
     found = [each.name for each in PROVIDERS if is_relay_of(relay_host(relay), each)]
     assert found == ([provider] if provider else [])
+
+
+@pytest.mark.parametrize(
+    ("relay", "include"),
+    [
+        ("smtp.zoho.com", "zohomail.com"),
+        ("[smtppro.zoho.eu]:587", "zohomail.eu"),
+        ("smtp.zoho.in", "zohomail.in"),
+        ("smtp.zoho.com.au", "zoho.com.au"),
+        ("smtp.ionos.de", "_spf-eu.ionos.com"),
+        ("SMTP.ionos.com.", "_spf-us.ionos.com"),
+        ("smtp.office365.com", "spf.protection.outlook.com"),
+    ],
+)
+def test_the_relay_of_a_region_asks_for_the_include_of_that_region(relay: str, include: str) -> None:
+    found = behind(relay)
+    assert found is not None
+    assert found.includes[0] == include
+    assert behind("smtp.example.com") is None
 
 
 @pytest.mark.parametrize(

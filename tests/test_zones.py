@@ -97,6 +97,12 @@ def test_the_healthy_zone_has_nothing_to_find() -> None:
 def test_a_broken_zone_has_the_right_finding_and_only_it(case: dict[str, Any]) -> None:
     found = bad(findings(case))
     assert Counter(each.code for each in found) == Counter(case["finds"]), "\n".join(map(str, found))
+    for code, words in case.get("says_to", {}).items():
+        assert any(words in each.fix for each in found if each.code == code), "\n".join(map(str, found))
+    assert {each.code: each.reference for each in found if each.code in case.get("refers", {})} == case.get(
+        "refers", {}
+    )
     for each in found:
+        assert each.text.endswith((".", "?")), each.text
         assert each.code.startswith(each.check.replace("_", "-") + "-"), each.code
         assert each.text, each.code

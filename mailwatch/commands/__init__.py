@@ -6,15 +6,25 @@ A command is imported when it is asked for: ``mailwatch events`` needs no web se
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Final
+from typing import IO, Any, Final
 
 import click
 
 from mailwatch import __version__
 from mailwatch.commands.failure import UNKNOWN
 
+
+def mistyped(error: click.UsageError, file: IO[Any] | None = None) -> None:
+    """Tell of a mistyped command in one line, as of all other mistakes; click's own are three and a gap."""
+    said = " ".join(error.format_message().split())
+    said += "" if said.endswith((".", "?")) else "."
+    command = error.ctx.command_path if error.ctx is not None else "mailwatch"
+    click.echo(f"mailwatch: {said} See {command} --help", file=file, err=True)
+
+
 # a typo must never read as CRITICAL (2, click's own) to a monitoring system
 click.UsageError.exit_code = UNKNOWN
+click.UsageError.show = mistyped  # type: ignore[method-assign, assignment]  # each command's mistakes, wherever click finds them
 
 COMMANDS: Final = {
     "run": "mailwatch.commands.run",

@@ -45,6 +45,16 @@ INTERRUPTED: Final = 130
 """Exit code of what Ctrl-C ended (128 and SIGINT)."""
 
 
+class Seconds(click.FloatRange):
+    """A range of numbers; ``nan`` is in none, and click would compare it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number, or an error that says which there may be."""
+        if value != value or str(value).strip().lower().lstrip("+-") == "nan":  # noqa: PLR0124 - only nan is not itself
+            self.fail(f"{value} is no number of seconds.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class Asked(NamedTuple):
     """What the command is to do."""
 
@@ -62,19 +72,28 @@ class Asked(NamedTuple):
     type=click.Path(path_type=Path, readable=False),
     help="Configuration file [/etc/mailwatch/mailwatch.toml].",
 )
-@click.option("--ip", "ips", multiple=True, metavar="A", help="Where mail leaves from; repeat for several.")
+@click.option("--ip", "ips", multiple=True, metavar="A", help="Address that mail leaves from; repeat for several.")
 @click.option("--helo", metavar="NAME", help="What this host says in HELO.")
 @click.option("--mail-from", metavar="ADDRESS", help="Envelope sender: an address or a domain; '' for bounces.")
 @click.option("--relay", metavar="HOST", help="All mail goes through this host.")
 @click.option("--direct", is_flag=True, help="Mail is delivered directly, whatever Postfix is set to.")
-@click.option("--selector", "selectors", multiple=True, metavar="S", help="A DKIM selector; repeat for several.")
+@click.option(
+    "--selector", "selectors", multiple=True, metavar="S", help="A DKIM selector, instead of those found here; repeat."
+)
 @click.option(
     "--resolver", metavar="HOST[:PORT]", help=f"Whom to ask; '{AUTHORITATIVE}': the domain's own name servers."
 )
-@click.option("--only", metavar="CHECK,...", help="Only these checks.")
-@click.option("--deadline", type=click.FloatRange(0.1, 120), default=10, show_default=True, help="Seconds for it all.")
-@click.option("--verbose", "-v", is_flag=True, help="The SPF records with what they cost; tracebacks of our bugs.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--only", metavar="CHECK,...", help=f"Only these checks: {', '.join(DNS).replace('_', '-')}.")
+@click.option(
+    "--deadline", type=Seconds(0.1, 120), default=10, show_default=True, metavar="SECONDS", help="For it all."
+)
+@click.option(
+    "--verbose",
+    "-v",
+    is_flag=True,
+    help="Also the SPF records with what they cost, and why what is optional is not there; tracebacks of our bugs.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for machines.")
 @click.option("--color/--no-color", default=None, help="Colours and symbols; on a terminal by default.")
 @click.argument("domain")
 def check_dns(  # noqa: PLR0913 - click hands over each option
@@ -174,17 +193,26 @@ def servers_of(text: str | None) -> tuple[tuple[str, int], ...]:
         return name_servers()
     host, port = text, DNS_PORT
     if address_of(text) is None:  # 2001:db8::53 has colons, and no port
-        host, _, number = text.rpartition(":")
-        if not host:
+        host, colon, number = text.rpartition(":")
+        if not colon:
             host, number = number, str(DNS_PORT)
         if not (number.isascii() and number.isdigit() and 0 < int(number[:6]) <= LAST_PORT):
             raise Failure(f"--resolver {quoted(text)}: no port from 1 to {LAST_PORT} behind the colon", UNKNOWN)
         port = int(number)
-    address = address_of(host)
-    found = [str(address)] if address is not None else sorted(addresses([host]))
+    found = addresses_of(host)
     if not found:
         raise Failure(f"--resolver {quoted(text)}: no such host. Give its address, such as 192.0.2.53", UNKNOWN)
     return tuple((each, port) for each in found)
+
+
+def addresses_of(host: str) -> list[str]:
+    """The addresses of a host that is given by its name or its address."""
+    address = address_of(host)
+    if address is not None:
+        return [str(address)] if host.isprintable() and host.startswith("[") == host.endswith("]") else []
+    # what has no letter behind its last dot is no name; the system would take 127.1, or 53, for an address
+    is_name = host.isascii() and host.isprintable() and not set(host) & set(" %[]")
+    return sorted(addresses([host])) if is_name and host.rpartition(".")[2][:1].isalpha() else []
 
 
 def looked_up(asked: Asked) -> Report:
@@ -229,7 +257,9 @@ def waiting(only: frozenset[str]) -> Iterator[Callable[[str], None]]:
     console = Console(file=sys.stderr, highlight=False, markup=False, emoji=False, legacy_windows=False)
 
     def waited_for() -> str:
-        return f"asking: {', '.join(left)}"[: max(console.width - 4, 1)]
+        names = ", ".join(left).replace("_", "-") or "SPF"
+        text, room = f"asking: {names}", max(console.width - 4, 1)
+        return text if len(text) <= room else f"{text[: room - 3].rpartition(',')[0]} ..."
 
     with console.status(waited_for()) as status:
 

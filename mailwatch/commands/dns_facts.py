@@ -25,6 +25,7 @@ from mailwatch.facts.signing import is_near, selectors
 from mailwatch.options import DnsOptions
 
 if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
     from pathlib import Path
 
     from dns.name import Name
@@ -109,7 +110,7 @@ def known(domain: Name, given: Given, options: Options, now: float, seconds: flo
             )
             for each in host.seen.senders
         ),
-        selectors=signed or host.selectors,
+        selectors=with_keys(signed, host.selectors) or host.selectors,
     )
     return Known(facts, host, given)
 
@@ -169,7 +170,7 @@ async def from_outside(asks: Asks, there: Known) -> Known:
     found = [address for each in records if (address := address_of(str(getattr(each, "address", "")))) is not None]
     inner = ", ".join(str(each.address) for each in own.hidden)
     guessed = tuple(
-        SendingAddress(address=each, origin=f"guessed from the name in HELO: {inner} here is private", guessed=True)
+        SendingAddress(address=each, origin=f"the name in HELO: {inner} here is private", guessed=True)
         for each in found
         if not is_inside(each)
     )
@@ -248,7 +249,7 @@ def hints(facts: Facts, host: Host, given: Given) -> list[str]:
 def given_addresses(texts: tuple[str, ...], origin: str = "--ip") -> tuple[SendingAddress, ...]:
     """The addresses of --ip. Raises Failure."""
     try:
-        return tuple(SendingAddress(address=ip_address(each.strip()), origin=origin) for each in texts)
+        return tuple(SendingAddress(address=outer_address(each.strip()), origin=origin) for each in texts)
     except ValueError:
         wrong = next(each for each in texts if not is_address(each.strip()))
         raise Failure(
@@ -256,10 +257,17 @@ def given_addresses(texts: tuple[str, ...], origin: str = "--ip") -> tuple[Sendi
         ) from None
 
 
+def outer_address(text: str) -> IPv4Address | IPv6Address:
+    """The address that a text is. ValueError where it is none, or has a zone, which nobody else knows."""
+    if "%" in text:
+        raise ValueError(text)
+    return ip_address(text)
+
+
 def is_address(text: str) -> bool:
-    """Whether a text is an IP address."""
+    """Whether a text is an IP address that others can see."""
     try:
-        ip_address(text)
+        outer_address(text)
     except ValueError:
         return False
     return True
@@ -281,6 +289,8 @@ def given_mail_from(text: str | None) -> Stated | None:
     bare = text.strip().removeprefix("<").removesuffix(">")
     if bare:
         local, at, domain = bare.rpartition("@")
+        if not domain:
+            raise Failure(f"--mail-from {quoted(text)}: no domain stands behind the @. Give user@example.com", UNKNOWN)
         try:
             name = written(name_of(domain)).rstrip(".")
         except ValueError as error:
@@ -308,6 +318,12 @@ def given_selectors(domain: Name, texts: tuple[str, ...], origin: str = "--selec
             raise Failure(f"{origin} {quoted(each)}: no selector. Give what stands behind s= in signatures", UNKNOWN)
     text = written(domain).rstrip(".")
     return tuple(Selector(selector=each, domain=text, origin=origin) for each in texts)
+
+
+def with_keys(given: tuple[Selector, ...], found: tuple[Selector, ...]) -> tuple[Selector, ...]:
+    """The given selectors, each with the key that this host signs with, where it was found."""
+    keys = {(each.selector.lower(), each.domain.lower()): each.public_key for each in found}
+    return tuple(replace(each, public_key=keys.get((each.selector.lower(), each.domain.lower()))) for each in given)
 
 
 def quoted(text: str, longest: int = 80) -> str:

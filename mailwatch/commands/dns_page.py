@@ -114,10 +114,9 @@ class Page:
         """The first line."""
         text = f"{printable(shown(report.facts.domain))}: {counted(report)}"
         self._console.print(Text(text, style=WORDS[report.verdict][2]))
-        if report.spf is not None and report.facts.addresses:
-            address = report.facts.addresses[0].address
+        if report.spf is not None and report.ip is not None:
             why = f" ({report.spf.explanation})" if report.spf.explanation else ""
-            self._console.print(Text(printable(f"SPF for mail from {address}: {report.spf.result}{why}")))
+            self._console.print(Text(printable(f"SPF for mail from {report.ip}: {report.spf.result}{why}")))
 
     def title(self, text: str) -> None:
         """The heading of a part."""
@@ -161,7 +160,8 @@ class Page:
         """What is there, what to do, what to publish; nothing of what is well."""
         if finding.verdict in (OK, NOT_APPLICABLE):
             return
-        details = [("where", finding.where), ("now", finding.record or ""), ("do", finding.fix)]
+        now = [("" if number else "now", line) for number, line in enumerate((finding.record or "").split("\n"))]
+        details = [("where", finding.where), *now, ("do", finding.fix)]
         self.rows(((name, text) for name, text in details if text), indent=4)
         if finding.publish:
             for line in finding.publish.splitlines():
@@ -192,6 +192,8 @@ def counted(report: Report) -> str:
         for verdict, word in ((ERROR, "error"), (WARNING, "warning"), (UNKNOWN, "unknown"))
         if (number := verdicts.count(verdict))
     ]
+    if said and OK in verdicts and not {ERROR, WARNING} & set(verdicts):
+        said.insert(0, "nothing wrong was found")
     return ", ".join(said) or ("all right" if OK in verdicts else "nothing to check")
 
 
@@ -223,7 +225,7 @@ def facts_in_words(facts: Facts) -> Iterator[tuple[str, str]]:
 
 
 def _of(address: SendingAddress) -> str:
-    return f"{address.address} ({address.origin})"
+    return f"{address.address} ({'guessed from ' if address.guessed else ''}{address.origin})"
 
 
 def _stated(stated: Stated) -> str:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from mailwatch.checks.dns.names import written
+from mailwatch.checks.dns.spf.judging import senders
 from mailwatch.finding import ERROR, NOT_APPLICABLE, UNKNOWN, VERDICTS, WARNING, Finding, worst
 
 if TYPE_CHECKING:
@@ -49,6 +50,12 @@ class Report:
         return written(self.facts.domain).removesuffix(".")
 
     @property
+    def ip(self) -> str | None:
+        """The address that ``spf`` is about: the first that receivers see; else the first that is known here."""
+        addresses = senders(self.facts) or self.facts.addresses
+        return str(addresses[0].address) if addresses else None
+
+    @property
     def every(self) -> list[Finding]:
         """All findings; of one check the worst first."""
         return [each for found in self.findings.values() for each in sorted(found, key=_badness)]
@@ -81,7 +88,7 @@ def as_object(report: Report) -> dict[str, Any]:
     return present(
         {
             "domain": report.domain,
-            "ip": str(facts.addresses[0].address) if facts.addresses else None,
+            "ip": report.ip,
             "verdict": report.verdict,
             "spf": None if report.spf is None else present(asdict(report.spf)),
             "findings": [present(asdict(each)) for each in report.every],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from mailwatch.checks.dns.spf.check import NAME
 from mailwatch.checks.dns.spf.counts import drawn
 from mailwatch.checks.dns.spf.evaluate import check_host
+from mailwatch.checks.dns.spf.judging import senders
 from mailwatch.checks.dns.spf.record import visible
 from mailwatch.checks.dns.spf.tree import grow
 from mailwatch.commands.dns_report import Evaluated
@@ -32,11 +33,12 @@ class Spf(NamedTuple):
 async def spf_of(asks: Asks, facts: Facts) -> Spf:
     """The result of check_host (RFC 7208 section 4) for MAIL FROM, and the records drawn as lines."""
     tree = tuple(drawn(await grow(asks, facts.domain)))
-    if not facts.addresses:
+    addresses = senders(facts)
+    if not addresses:
         return Spf(tree=tree)
     sender = facts.mail_from.text if facts.mail_from is not None else ""
     helo = facts.helo.text if facts.helo is not None else ""
-    said = await check_host(asks, facts.addresses[0].address, None, address(sender), helo, now=facts.now)
+    said = await check_host(asks, addresses[0].address, None, address(sender), helo, now=facts.now)
     record = said.trace.record
     return Spf(
         Evaluated(

@@ -22,4 +22,6 @@ class Failure(click.ClickException):
     def show(self, file: IO[Any] | None = None) -> None:
         """Print the lines."""
         for line in self.message.splitlines():
-            click.echo(f"mailwatch: {line}", file=file, err=True)
+            # it may name what was typed, or what a file holds: nothing of that steers a terminal
+            seen = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line)
+            click.echo(f"mailwatch: {seen}", file=file, err=True)

@@ -23,6 +23,8 @@ OF_SERVICE: Final = (*BINDS, "smtp_helo_name")
 ASKED: Final = (*OF_SERVICE, "inet_interfaces", "inet_protocols", "myorigin", "relayhost", "default_transport")
 FAR: Final = ((socket.AF_INET, "198.51.100.1"), (socket.AF_INET6, "2001:db8::1"))
 """Addresses of nobody (RFC 5737, RFC 3849): the way to them is that to everybody."""
+LONGEST: Final = 320
+"""Characters of a setting that is a host; more is none."""
 INSIDE: Final = tuple(
     map(
         ip_network,
@@ -81,7 +83,7 @@ def of_service(config_dir: Path | None, service: str) -> dict[str, str]:
 def stated(values: Mapping[str, str], name: str) -> Stated | None:
     """A setting that is a name of a host."""
     text = values.get(name, "").rstrip(".")
-    return Stated(text=text, origin=name) if text else None
+    return Stated(text=text, origin=name) if 0 < len(text) <= LONGEST else None
 
 
 def relay_in(values: Mapping[str, str]) -> Stated | None:
@@ -90,7 +92,7 @@ def relay_in(values: Mapping[str, str]) -> Stated | None:
         ("relayhost", values.get("relayhost", "")),
         ("default_transport", values.get("default_transport", "").partition(":")[2]),
     ):
-        if next_hop:
+        if 0 < len(next_hop) <= LONGEST:
             return Stated(text=next_hop, origin=name)
     return None
 
@@ -120,7 +122,7 @@ def routed(protocols: str = "all") -> Iterator[SendingAddress]:
             there.connect((far, 25))
             address = address_of(str(there.getsockname()[0]))
             if address is not None:
-                yield SendingAddress(address=address, origin="guessed from this host's routes", guessed=True)
+                yield SendingAddress(address=address, origin="this host's routes", guessed=True)
 
 
 def words(setting: str) -> list[str]:

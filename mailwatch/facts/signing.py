@@ -6,6 +6,7 @@ half never comes into this process. One that may not be read leaves a selector w
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -26,6 +27,9 @@ MOST: Final = 32
 KEYS: Final = 8
 """So many keys are read: each takes a process."""
 DEADLINE: Final = 5.0
+LARGEST_FILE: Final = 64 << 10
+"""Bytes of a file with a private key: openssl looks for one for seconds in what is none."""
+LONGEST_NAME: Final = 253
 LARGEST: Final = 16_384
 """Bytes of a public key; RSA with 16384 bits takes 2 KiB."""
 
@@ -40,8 +44,13 @@ class Key(NamedTuple):
 def selectors(domain: str, root: Path = Path("/")) -> list[Selector]:
     """The selectors for ``domain``, for those below and above it; ``root`` is where /etc lies."""
     signers = {(each.domain, each.selector): each for reader in READERS for each in reader(domain, root)}
-    near = [each for each in signers.values() if is_near(each.domain, domain)][:MOST]
+    near = [each for each in signers.values() if is_near(each.domain, domain) and is_name(each)][:MOST]
     return list(_with_keys(near))
+
+
+def is_name(signer: Signer) -> bool:
+    """Whether a key can be published at such a name at all, by its length."""
+    return len(signer.selector) + len(signer.domain) <= LONGEST_NAME
 
 
 def is_near(one: str, other: str) -> bool:
@@ -63,6 +72,8 @@ def public_half(path: Path) -> Key:
         return Key(trouble="openssl is missing")
     try:
         with opened(path) as file:
+            if os.fstat(file.fileno()).st_size > LARGEST_FILE:
+                return Key(trouble=f"{path} is too large for a private key")
             done = subprocess.run(  # noqa: S603 - fixed words, no shell
                 # without -passin it would ask whoever sits at the terminal for the passphrase
                 [program, "pkey", "-passin", "pass:", "-pubout", "-outform", "DER"],

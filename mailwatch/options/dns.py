@@ -22,6 +22,7 @@ MOST_WORDS: Final = 50
 LONGEST_DOMAIN, LONGEST_LABEL = 253, 63
 LABEL: Final = re.compile(r"[^\W_](?:[\w-]*[^\W_])?")
 """Letters of any script, digits, hyphens within; that underscores stand in no domain of mail is said by itself."""
+SELECTOR: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class DnsOptions:
         default=(), metadata=about("addresses that mail leaves from; found by itself by default")
     )
     helo: str = field(default="", metadata=about("the name in HELO; Postfix's own by default"))
-    selectors: tuple[str, ...] = field(default=(), metadata=about("DKIM selectors; found by itself by default"))
+    selectors: tuple[str, ...] = field(default=(), metadata=about("DKIM selectors, instead of those that are found"))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -51,19 +52,18 @@ class DnsOptions:
     @property
     def checks(self) -> tuple[str, ...]:
         """The checks that are made."""
-        only, skip = map(spelt, self.only), {*map(spelt, self.skip)}
-        wanted = {*only} or {*CHECKS}
-        return tuple(each for each in CHECKS if each in wanted - skip)
+        only, skip = {plain(each) for each in self.only}, {plain(each) for each in self.skip}
+        return tuple(each for each in CHECKS if each not in skip and (not only or each in only))
+
+
+def plain(check: str) -> str:
+    """The name of a check as it is here: people, and the command, write ``mta-sts`` as well."""
+    return check.strip().lower().replace("-", "_")
 
 
 def shown(domain: str) -> str:
     """A domain in small letters, without the last dot."""
     return domain.lower().removesuffix(".")
-
-
-def spelt(check: str) -> str:
-    """A check's name as the command writes it or as the configuration does: ``mta-sts`` is ``mta_sts``."""
-    return check.lower().replace("-", "_")
 
 
 def wrong_domain(domain: str) -> str | None:
@@ -88,15 +88,6 @@ def wrong_domain(domain: str) -> str | None:
     return None
 
 
-def is_address(word: str) -> bool:
-    """Whether it is an address of IPv4 or IPv6."""
-    try:
-        ip_address(word)
-    except ValueError:
-        return False
-    return True
-
-
 def shortly(text: str) -> str:
     """A text as it stands in a message."""
     return repr(text if len(text) <= LONGEST_LABEL else f"{text[:LONGEST_LABEL]}...")
@@ -115,22 +106,35 @@ def mistakes(options: DnsOptions) -> Iterator[str]:
     if len(options.domains) > MOST_DOMAINS:
         yield f"domains: expected at most {MOST_DOMAINS}, found {len(options.domains)}"
     yield from wrong_words(options)
-    if {*map(spelt, (*options.only, *options.skip))} <= {*CHECKS} and not options.checks:
+    if {plain(each) for each in (*options.only, *options.skip)} <= set(CHECKS) and not options.checks:
         yield "skip: no check is left: leave domains out instead"
 
 
 def wrong_words(options: DnsOptions) -> Iterator[str]:
     """What is wrong with what is handed to the command: none may be taken for an option."""
-    for at, word in enumerate(options.ip):
-        if not is_address(word):
-            yield f"ip[{at}]: expected an address such as 192.0.2.25, found {shortly(word)}"
-    for at, word in enumerate(options.selectors):
-        if not word or word.startswith("-") or not word.isprintable():
-            yield f"selectors[{at}]: expected a selector, found {shortly(word)}"
     for key in ("ip", "selectors"):
+        for at, word in enumerate(getattr(options, key)):
+            if not (is_address(word) if key == "ip" else is_selector(word)):
+                wanted = "an address such as 192.0.2.25" if key == "ip" else "a selector"
+                yield f"{key}[{at}]: expected {wanted}, found {shortly(word)}"
         if len(getattr(options, key)) > MOST_WORDS:
             yield f"{key}: expected at most {MOST_WORDS}, found {len(getattr(options, key))}"
     for key in ("resolver", "helo"):
         word = getattr(options, key)
-        if word.startswith("-") or not word.isprintable():
+        if word.startswith("-") or not word.isprintable() or " " in word:
             yield f"{key}: expected a name or an address, found {shortly(word)}"
+
+
+def is_address(word: str) -> bool:
+    """Whether this is an IP address."""
+    try:
+        ip_address(word)
+    except ValueError:
+        return False
+    return True
+
+
+def is_selector(word: str) -> bool:
+    """Whether this may be a DKIM selector (RFC 6376 section 3.1): labels, with dots between."""
+    labels = word.split(".")
+    return word.isascii() and all(0 < len(each) <= LONGEST_LABEL and SELECTOR.fullmatch(each) for each in labels)

@@ -54,12 +54,16 @@ class Heard:
 
 @dataclass(slots=True)
 class Servers:
-    """Those who can be asked the same. ``zone``: they are its own servers, and what they say of others is not taken."""
+    """Those who can be asked the same. ``zone``: they are its own servers, and what they say of others is not taken.
+
+    ``limit`` is how many questions may be under way; that of the run, where none is given.
+    """
 
     addresses: Sequence[Server]
     manner: Manner
     run: Run
     zone: Name | None = None
+    limit: asyncio.Semaphore | None = None
     _late: set[Server] = field(default_factory=set)
     _without_edns: set[Server] = field(default_factory=set)
     _validates: asyncio.Task[bool] | None = None
@@ -138,7 +142,7 @@ class Servers:
 
     async def _reply(self, server: Server, asked: Message, troubles: Troubles, *, tcp: bool) -> Message:
         """The answer of one server; without EDNS, where it does not know that."""
-        async with self.run.limit:
+        async with self.limit or self.run.limit:
             if self.run.left() <= 0:
                 raise TimeoutError
             try:

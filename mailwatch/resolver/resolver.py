@@ -10,6 +10,7 @@ from mailwatch.question import ANSWER, NO_DATA, UNKNOWN, Page
 from mailwatch.resolver.asking import NO_TIME, Asking
 from mailwatch.resolver.conversation import Servers
 from mailwatch.resolver.message import Manner, said
+from mailwatch.resolver.outside import is_name_server, is_web_server
 from mailwatch.resolver.run import Run
 from mailwatch.resolver.zones import Zones
 
@@ -28,6 +29,10 @@ log = logging.getLogger(__name__)
 PATIENCE: Final = 1.5
 TRIES: Final = 4
 """So many tries fit into a deadline that is shorter than their patience together."""
+AT_ONCE: Final = 32
+"""Questions to name servers of a domain's own: those that do not answer must not hold up all others."""
+DNS_PORT, HTTPS_PORT = 53, 443
+NOT_ASKED: Final = "is an address of this host or network alone, and is not asked"
 PAGE: Final = 5.0
 """Seconds for a page."""
 MOST_ADDRESSES: Final = 4
@@ -40,7 +45,7 @@ class Resolver:
     way at once; ``patience`` is for each try, in seconds. ``authoritative``: the servers only tell who serves a zone,
     and those are asked. ``authoritative_port`` is theirs, and that of who is asked ``directly``. ``dnssec``: signatures
     are asked for, and what was checked. Pages come from ``https_port``, and by ``ssl_context`` in place of the
-    system's authorities.
+    system's authorities. On the usual ports nobody is asked at an address that no stranger may choose (``outside``).
     """
 
     def __init__(  # noqa: PLR0913 - all but two have a good default
@@ -49,16 +54,17 @@ class Resolver:
         deadline: float,
         *,
         authoritative: bool = False,
-        authoritative_port: int = 53,
+        authoritative_port: int = DNS_PORT,
         in_flight: int = 64,
         patience: float | None = None,
         dnssec: bool = True,
-        https_port: int = 443,
+        https_port: int = HTTPS_PORT,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         patience = min(PATIENCE, deadline / TRIES) if patience is None else patience
         self._run = Run(deadline, patience, asyncio.Semaphore(in_flight))
         self._port, self._dnssec = authoritative_port, dnssec
+        self._beside = asyncio.Semaphore(min(AT_ONCE, in_flight))
         find = self._of(Servers(servers, Manner(recurse=True, dnssec=dnssec), self._run))
         self._asking = Asking(self._run, find)
         if authoritative:
@@ -87,8 +93,7 @@ class Resolver:
     def directly(self, address: str) -> Asks:
         """See Asks. Without recursion, by the same deadline."""
         if address not in self._direct:
-            servers = Servers([(address, self._port)], Manner(recurse=False, dnssec=self._dnssec), self._run)
-            self._direct[address] = Direct(self, Asking(self._run, self._of(servers)))
+            self._direct[address] = Direct(self, Asking(self._run, self._of(self._at(address))))
         return self._direct[address]
 
     async def page(self, url: str) -> Page:
@@ -100,9 +105,15 @@ class Resolver:
             await asyncio.wait([task])
         return Page(url=url, trouble=NO_TIME) if task.cancelled() else task.result()
 
+    def _at(self, address: str) -> Servers | str:
+        if self._port == DNS_PORT and not is_name_server(address):
+            return f"{address} {NOT_ASKED}"
+        manner = Manner(recurse=False, dnssec=self._dnssec)
+        return Servers([(address, self._port)], manner, self._run, limit=self._beside)
+
     @staticmethod
-    def _of(servers: Servers) -> Finds:
-        async def find(_name: Name, _kind: str) -> Servers:
+    def _of(servers: Servers | str) -> Finds:
+        async def find(_name: Name, _kind: str) -> Servers | str:
             return servers
 
         return find
@@ -133,8 +144,9 @@ class Resolver:
         self.soon(name, "AAAA")
         four, six = await self.ask(name, "A"), await self.ask(name, "AAAA")
         found = [str(each) for each in (*four.records[:MOST_ADDRESSES], *six.records[:MOST_ADDRESSES])]
+        asked = [each for each in found if self._https_port != HTTPS_PORT or is_web_server(each)]
         if found:
-            return found
+            return asked or f"{found[0]} {NOT_ASKED}"
         unknown = next((each.trouble for each in (four, six) if each.outcome == UNKNOWN), None)
         if unknown is not None:
             return unknown

@@ -11,6 +11,7 @@ from dns.rdtypes.ANY.NS import NS
 from mailwatch.question import ANSWER, UNKNOWN
 from mailwatch.resolver.conversation import Servers
 from mailwatch.resolver.message import Manner, said
+from mailwatch.resolver.outside import is_name_server
 
 if TYPE_CHECKING:
     from dns.name import Name
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mailwatch.resolver.run import Run
 
 MOST_NAME_SERVERS: Final = 6
+DNS_PORT: Final = 53
 AT_THE_PARENT: Final = "DS"
 """What a zone's parent knows of it (RFC 4035 section 3.1.4.1)."""
 
@@ -69,5 +71,7 @@ class Zones:
         if not order:
             troubles = [answer.trouble for family in answers for answer in family if answer.trouble]
             return f"the name servers of {said(zone)} have no address{f': {troubles[0]}' if troubles else ''}"
-        addresses = [(address, self._port) for address in order]
+        addresses = [(each, self._port) for each in order if self._port != DNS_PORT or is_name_server(each)]
+        if not addresses:
+            return f"the name servers of {said(zone)} are at {next(iter(order))}, which is not asked"
         return Servers(addresses, Manner(recurse=False), self._run, zone=zone)

@@ -97,7 +97,7 @@ def reason(answer: Answer) -> str:
 
 def told(sending: SendingAddress) -> str:
     """The address as it stands in a sentence; that it is guessed is part of it."""
-    return f"{sending.address} (guessed, from {sending.origin})" if sending.guessed else str(sending.address)
+    return f"{sending.address} (guessed from {sending.origin})" if sending.guessed else str(sending.address)
 
 
 def asking_for_ip(sending: SendingAddress, fix: str) -> str:

@@ -135,7 +135,7 @@ def _certificate(answer: Answer, certificate: str) -> Finding | None:
     if _is_https(certificate, (".pem",)):
         return None
     if not certificate:
-        text = "The logo has no certificate (a=), which is optional; large providers show none without."
+        text = "The logo has no certificate (a=), which is optional; Gmail and Apple show none without."
         fix = "Get a certificate for the mark, if they are to show it."
         return _made(answer, "bimi-no-certificate", NOT_APPLICABLE, text, fix=fix)
     text = f"The certificate is at {_seen(certificate)}, and receivers take a PEM file by https only."

@@ -86,7 +86,7 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
     takes = await receivers(asks, facts.domain)
     if takes.answer.outcome == NOBODY_KNOWS:
         return [
-            _plain("unknown", UNKNOWN, f"Could not check: nobody could tell the mail hosts: {takes.answer.trouble}")
+            _plain("unknown", UNKNOWN, f"Could not check: nobody could tell the mail hosts: {takes.answer.trouble}.")
         ]
     if not takes.hosts:
         return [_plain("absent", NOT_APPLICABLE, f"{shown(facts.domain)} takes no mail: there is nothing for DANE.")]

@@ -10,10 +10,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from dns.name import Name
+from dns.rdtypes.ANY.TXT import TXT
 
 from mailwatch.checks.dns.addresses import Host, reason
 from mailwatch.checks.dns.apex import Server, hosts_of, servers_of, zone_of
 from mailwatch.checks.dns.names import below, shown, written
+from mailwatch.checks.dns.spf.selection import is_spf
 from mailwatch.checks.dns.txt import escaped, shortened
 from mailwatch.finding import ERROR, NOT_APPLICABLE, OK, UNKNOWN, WARNING, Finding
 from mailwatch.question import ANSWER, NXDOMAIN, Answer
@@ -85,7 +87,7 @@ def _no_domain(domain: Name) -> Finding:
     fix = (
         "Look whether it is spelled so, and whether its registration has ended; then register it, or send for another."
     )
-    return _finding("delegation-no-domain", ERROR, text, shown(domain), fix)
+    return _finding("delegation-no-domain", ERROR, text, shown(domain), fix, "RFC 8020 section 2")
 
 
 def _unknown(domain: Name, troubles: Iterable[str]) -> Finding:
@@ -236,11 +238,16 @@ def _local(domain: Name, servers: list[Server], local: list[Answer]) -> list[Fin
     return found
 
 
+def _is_spf_alone(answer: Answer) -> bool:
+    """A wildcard of SPF protects names that send no mail; whoever looks for keys and policies passes over it."""
+    return all(isinstance(each, TXT) and is_spf(b"".join(each.strings)) for each in answer.records)
+
+
 def _wildcards(domain: Name, covering: list[Answer]) -> list[Finding]:
     """Records that every name below the domain has, whether or not anybody means it."""
     found = []
     for each in covering:
-        if each.outcome != ANSWER or each.aliases:
+        if each.outcome != ANSWER or each.aliases or _is_spf_alone(each):
             continue
         text = f"A wildcard gives every name below {shown(domain)} these {each.kind} records"
         if each.kind == "TXT":

@@ -27,16 +27,23 @@ OWNED: Final = 2
 PARTS: Final = re.compile(r"[a-z]+|[0-9]+")
 
 
-def looks_generic(name: Name, address: Address) -> bool:
-    """Whether the name holds the address, or words such as ``dynamic`` before its domain."""
+def looks_generic(name: Name, address: Address, *, own: bool = False, said: bool = False) -> bool:
+    """Whether the name holds the address, or words such as ``dynamic`` before its domain.
+
+    ``own``: it lies within the domain that is checked, where no provider names lines; ``said``: this host says it in
+    HELO, as a server of a hosting provider does that is called host12.
+    """
     labels = [label.decode("ascii", "replace").lower() for label in name.labels if label]
     text = ".".join(labels)
     if _holds(text, address):
         return True
+    if own:
+        return False
     parts = PARTS.findall(".".join(labels[:-OWNED]))
     if ALONE & set(parts):
         return True
-    return bool(WITH_NUMBERS & set(parts)) and any(part.isdigit() and len(part) > 1 for part in parts)
+    words = WITH_NUMBERS - {"host"} if said else WITH_NUMBERS
+    return bool(words & set(parts)) and any(part.isdigit() and len(part) > 1 for part in parts)
 
 
 def _holds(text: str, address: Address) -> bool:

@@ -50,12 +50,26 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
         asks.soon(reverse(each.address), "PTR")
     host = await host_of(asks, name)
     if not host.addresses:
-        return [_unknown(host) if host.trouble else _unresolved(host, facts)]
+        return [_unknown(host) if host.trouble else _unresolved(host, facts, await _right_name(asks, sending))]
     found = [_alias(host)] if host.aliases else []
-    found += _elsewhere(host, sending, facts) or await _other_than_ptr(asks, host, sending)
+    found += _elsewhere(host, sending, facts, await _right_name(asks, sending))
+    found += [] if any(each.code != "helo-alias" for each in found) else await _other_than_ptr(asks, host, sending)
     return found or [
         _finding("helo-ok", OK, f"{shown(name)} has the addresses that mail leaves from, and they its name.")
     ]
+
+
+async def _right_name(asks: Asks, sending: list[SendingAddress]) -> Name | None:
+    """The one name that all sending addresses have, and that leads back to them: the one to say in HELO."""
+    names: set[Name] = set()
+    for each in sending:
+        answer = await asks.ask(reverse(each.address), "PTR")
+        names |= {record.target for record in answer.records if isinstance(record, PTR)}
+    if len(names) != 1:
+        return None
+    name = names.pop()
+    there = await host_of(asks, name)
+    return name if all(each.address in there.addresses for each in sending) else None
 
 
 def _as_text(helo: Stated, facts: Facts) -> Finding | None:
@@ -75,7 +89,7 @@ def _as_text(helo: Stated, facts: Facts) -> Finding | None:
         said = f"This host says {seen} in HELO, which is no whole domain name: receivers that ask for one refuse it."
         return _finding("helo-not-fqdn", ERROR, said, fix=FIX, facts=facts)
     if "_" in text:
-        said = f"This host says {seen} in HELO: an underscore is not allowed there, and receivers refuse it."
+        said = f"This host says {seen} in HELO: no underscore is allowed there, and many receivers refuse it."
         return _finding("helo-underscore", ERROR, said, fix=FIX, reference=GREETING, facts=facts)
     try:
         name = name_of(text)
@@ -109,7 +123,7 @@ def _unknown(host: Host) -> Finding:
     return _finding("helo-unknown", UNKNOWN, text, fix=fix)
 
 
-def _unresolved(host: Host, facts: Facts) -> Finding:
+def _unresolved(host: Host, facts: Facts, right: Name | None) -> Finding:
     lines = [
         f"{written(host.name)} 3600 IN {kind_of(each.address)} {each.address}"
         for each in facts.addresses
@@ -122,10 +136,14 @@ def _unresolved(host: Host, facts: Facts) -> Finding:
         verdict=ERROR,
         text=f"{shown(host.name)}, the name in HELO, {there}: receivers that look it up refuse the mail.",
         where=f"{shown(host.name)} A, AAAA",
-        fix="Publish its address, or say a name in HELO that has one.",
+        fix=f"Publish its address, or say a name in HELO that has one{_such_as(right)}.",
         publish="\n".join(lines) or None,
         reference=SECTION,
     )
+
+
+def _such_as(right: Name | None) -> str:
+    return f": {shown(right)} is the name of the sending address" if right is not None else ""
 
 
 def _alias(host: Host) -> Finding:
@@ -143,7 +161,7 @@ def _alias(host: Host) -> Finding:
     )
 
 
-def _elsewhere(host: Host, sending: list[SendingAddress], facts: Facts) -> list[Finding]:
+def _elsewhere(host: Host, sending: list[SendingAddress], facts: Facts, right: Name | None) -> list[Finding]:
     """That mail leaves from addresses which the name does not have; or that nobody knows from where it leaves."""
     if not sending:
         text = f"{shown(host.name)}, the name in HELO, has addresses; whether mail leaves from them is not known."
@@ -166,9 +184,13 @@ def _elsewhere(host: Host, sending: list[SendingAddress], facts: Facts) -> list[
         where=f"{shown(host.name)} A, AAAA",
         fix=asking_for_ip(
             next((each for each in missing if each.guessed), missing[0]),
-            "Publish the address under the name, or say the name of that address in HELO.",
+            f"Say {shown(right)} in HELO, the name of the sending address (myhostname or smtp_helo_name in main.cf)."
+            if right is not None and right != host.name
+            else "Publish the address under the name, or say the name of that address in HELO.",
         ),
-        publish="\n".join(f"{written(host.name)} 3600 IN {kind_of(each.address)} {each.address}" for each in missing),
+        publish="\n".join(f"{written(host.name)} 3600 IN {kind_of(each.address)} {each.address}" for each in missing)
+        if right is None or right == host.name
+        else None,
         reference=VERIFIED,
         ttl=host.ttl,
     )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mailwatch.question import Answer, Asks
 
 NAME: Final = "mx"
+IPV4: Final = 4
 MOST: Final = 20
 """So many records are followed; senders try fewer."""
 LOCATING: Final = "RFC 5321 section 5.1"
@@ -65,10 +66,16 @@ async def _of(asks: Asks, facts: Facts, domain: Name) -> list[Finding]:
         bad = _as_name(domain, each, answer) or _as_host(domain, await host_of(asks, each), answer)
         found += bad
         usable += all(one.verdict in (WARNING, UNKNOWN) for one in bad)
+    hosts = [await host_of(asks, each) for each in exchanges]
+    if usable and not any(host.trouble or any(each.version == IPV4 for each in host.addresses) for host in hosts):
+        told = f"No server in the MX of {shown(domain)} has an IPv4 address: many senders have no IPv6, and their mail "
+        told += "and bounces do not get there."
+        found.append(_about(domain, "mx-ipv6-only", WARNING, told, "Give one of them an IPv4 address too.", answer))
     if found:
         return [_lighter(each) if usable and each.verdict == ERROR else each for each in found]
     listed = ", ".join(map(shown, exchanges))
-    return [_finding(domain, "mx-ok", OK, f"Mail to {shown(domain)} goes to {listed}, which can be reached by name.")]
+    has = "has a public address" if len(exchanges) == 1 else "have public addresses"
+    return [_finding(domain, "mx-ok", OK, f"Mail to {shown(domain)} goes to {listed}, which {has}.")]
 
 
 def _records(answer: Answer) -> list[MX]:

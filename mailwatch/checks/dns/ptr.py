@@ -90,13 +90,18 @@ async def _of(asks: Asks, facts: Facts, sending: SendingAddress) -> tuple[list[F
         return [_missing(sending, facts, answer)], ""
     confirmed, trouble = await _leading_back(asks, sending.address, names)
     if not confirmed:
-        bad = _unknown(sending, trouble) if trouble else _not_confirmed(sending, names, answer)
+        bad = _unknown(sending, trouble) if trouble else _not_confirmed(sending, names, answer, facts)
         return [bad], ""
     found = [_several(sending, names, answer)] if len(names) > 1 else []
-    generic = [name for name in confirmed if looks_generic(name, sending.address)]
+    generic = [name for name in confirmed if _is_generic(name, sending, facts)]
     if len(generic) == len(confirmed):
         found.append(_generic(sending, generic[0], facts, answer))
     return found, shown(confirmed[0])
+
+
+def _is_generic(name: Name, sending: SendingAddress, facts: Facts) -> bool:
+    own = name.is_subdomain(facts.domain)
+    return looks_generic(name, sending.address, own=own, said=name == stated_name(facts.helo))
 
 
 async def _leading_back(asks: Asks, address: Address, names: list[Name]) -> tuple[list[Name], str]:
@@ -154,11 +159,16 @@ def _unknown(sending: SendingAddress, trouble: str) -> Finding:
     )
 
 
+def _grade(sending: SendingAddress) -> str:
+    """Mail is refused; but who knows whether it leaves from an address that is guessed."""
+    return WARNING if sending.guessed else ERROR
+
+
 def _missing(sending: SendingAddress, facts: Facts, answer: Answer) -> Finding:
     return Finding(
         check=NAME,
         code="ptr-missing",
-        verdict=ERROR,
+        verdict=_grade(sending),
         text=f"{told(sending)} has no name (PTR): Gmail and many others refuse mail from such an address.",
         where=_where(sending),
         fix=asking_for_ip(
@@ -172,18 +182,20 @@ def _missing(sending: SendingAddress, facts: Facts, answer: Answer) -> Finding:
     )
 
 
-def _not_confirmed(sending: SendingAddress, names: list[Name], answer: Answer) -> Finding:
+def _not_confirmed(sending: SendingAddress, names: list[Name], answer: Answer, facts: Facts) -> Finding:
     listed = ", ".join(map(shown, names))
+    own = [each for each in names if each.is_subdomain(facts.domain)]  # into another's zone nobody can put an address
+    address = f"{written(own[0])} 3600 IN {kind_of(sending.address)} {sending.address}" if own else None
     return Finding(
         check=NAME,
         code="ptr-not-confirmed",
-        verdict=ERROR,
+        verdict=_grade(sending),
         text=f"{told(sending)} is named {listed}, and no such name has this address: receivers that compare the two, "
         "such as Gmail, refuse the mail.",
         where=_where(sending),
         fix=asking_for_ip(sending, "Give that name this address, or have the PTR set to a name that has it."),
         record=_record(answer),
-        publish=f"{written(names[0])} 3600 IN {kind_of(sending.address)} {sending.address}",
+        publish=address or _line(sending, stated_name(facts.helo)),
         reference=SECTION,
         ttl=answer.ttl,
     )

@@ -33,11 +33,13 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
     """What is wrong with TLS-RPT of the domain."""
     name = below(facts.domain, "_smtp", "_tls")
     if name is None:
-        return [_plain("absent", NOT_APPLICABLE, "The domain's name is too long for TLS-RPT, which is optional")]
+        return [_plain("absent", NOT_APPLICABLE, "The domain's name is too long for TLS-RPT, which is optional.")]
     answer = await asks.ask(name, "TXT")
     if answer.outcome == NOBODY_KNOWS:
         return [
-            _plain("unknown", UNKNOWN, f"Could not check: nobody could tell what is at {shown(name)}: {answer.trouble}")
+            _plain(
+                "unknown", UNKNOWN, f"Could not check: nobody could tell what is at {shown(name)}: {answer.trouble}."
+            )
         ]
     exact, near = versioned(raw(answer.records), VERSION)
     if not exact and not near:

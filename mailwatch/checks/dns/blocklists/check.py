@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from mailwatch.question import Asks
 
 NAME: Final = "blocklists"
-SECTION: Final = "RFC 5782 section 2.1"
+SECTION: Final = {4: "RFC 5782 section 2.1", 6: "RFC 5782 section 2.4", None: "RFC 5782 section 3"}
+"""By the version of the address; None for a domain."""
 MOST: Final = 8
 """So many addresses, and so many domains, are asked about."""
+NAMED: Final = 6
+"""So many lists that failed for one reason are named."""
 ARPA: Final = 3
 """Labels of in-addr.arpa and ip6.arpa, with the root."""
 
@@ -146,7 +149,7 @@ async def _listed(asks: Asks, blocklist: Blocklist, subject: Subject, codes: tup
         where="" if name is None else f"{name.to_text(omit_final_dot=True)} A",
         fix=_fix(blocklist, subject, verdict, policy=policy),
         record=", ".join(codes),
-        reference=SECTION,
+        reference=SECTION[subject.version],
     )
 
 
@@ -190,7 +193,7 @@ def _not_asked(troubles: list[tuple[Blocklist, str]]) -> list[Finding]:
     for each, trouble in troubles:
         because = f"it answers only resolvers that are registered with it: {trouble}" if each.registered else trouble
         reasons.setdefault(because, []).append(each.name)
-    listed = "; ".join(f"{', '.join(names)} ({because})" for because, names in reasons.items())
+    listed = "; ".join(f"{named(names)} ({because})" for because, names in reasons.items())
     counts = any(each.weight == ERROR and not each.registered for each, _ in troubles)
     return [
         Finding(
@@ -204,6 +207,11 @@ def _not_asked(troubles: list[tuple[Blocklist, str]]) -> list[Finding]:
             reference="RFC 5782 section 5",
         )
     ]
+
+
+def named(lists: list[str]) -> str:
+    """Names of lists, as many as a sentence can bear."""
+    return ", ".join(lists) if len(lists) <= NAMED else f"{', '.join(lists[:NAMED])} and {len(lists) - NAMED} more"
 
 
 def _no_address(facts: Facts) -> list[Finding]:
@@ -222,4 +230,4 @@ def _ok(subjects: list[Subject], number: int, others: list[Finding]) -> Finding:
     listed = ", ".join(each.text for each in subjects)
     but = " that count" if any(each.code == "blocklists-network-listed" for each in others) else ""
     text = f"{number} blocklists were asked, and none{but} has {listed}."
-    return Finding(check=NAME, code="blocklists-ok", verdict=OK, text=text, reference=SECTION)
+    return Finding(check=NAME, code="blocklists-ok", verdict=OK, text=text, reference="RFC 5782")

@@ -56,7 +56,7 @@ def _not_known(facts: Facts, asked: int, silent: list[Published]) -> Finding:
         code="dkim-unknown" if silent else "dkim-selector-unknown",
         verdict=UNKNOWN,
         text=f"Could not check DKIM: nobody said by which selector mail is signed, and none of {asked} usual ones is "
-        f"published for {shown(facts.domain)}, which says nothing{trouble}.",
+        f"published for {shown(facts.domain)}, which proves nothing{trouble}.",
         where=f"*.{MIDDLE}.{shown(facts.domain)} TXT",
         fix="Give yours: --selector; it is s= in the DKIM-Signature of a mail that you have sent.",
         reference="RFC 6376 section 3.1",
@@ -79,7 +79,7 @@ def _ed25519_only(one: Published) -> Finding:
     return finding(
         one, "dkim-ed25519-only", WARNING,
         "All keys that are known are of Ed25519, which many receivers cannot check: to them mail is not signed.",
-        fix="Sign with a key of RSA as well, by a selector of its own.", reference="RFC 8463 section 5",
+        fix="Sign with a key of RSA as well, by a selector of its own.", reference="RFC 8463 section 6",
     )  # fmt: skip
 
 

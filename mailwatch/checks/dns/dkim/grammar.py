@@ -201,7 +201,7 @@ def _kind(tag: Tag) -> Iterator[Problem]:
         text=f"the key is of the kind {_seen(tag.value) or 'nothing'} (k=), which receivers do not know: all "
         "signatures by it fail.",
         fix="Use a key of RSA with 2048 bits.",
-        reference="RFC 8463 section 3",
+        reference="RFC 6376 section 3.6.1",
     )
 
 

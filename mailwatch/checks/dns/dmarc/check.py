@@ -13,7 +13,7 @@ from mailwatch.checks.dns.dmarc.walk import LABEL, Discovery, Step, discover, so
 from mailwatch.checks.dns.names import below, shown
 from mailwatch.checks.dns.txt import escaped, shortened
 from mailwatch.checks.dns.wildcard import answered_by_wildcard, neighbour
-from mailwatch.finding import ERROR, UNKNOWN, WARNING, Finding
+from mailwatch.finding import ERROR, NOT_APPLICABLE, UNKNOWN, WARNING, Finding
 from mailwatch.question import ANSWER, NXDOMAIN
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
     if found.trouble is not None:
         return [*told, _unknown([found.trouble])]
     if found.step is None or found.record is None:
-        return told or await misplaced(asks, facts.domain) or [missing(found.walk)]
+        return told or await _nothing(asks, facts.domain, found)
     if found.step.domain in wild:
         told.append(_wildcard(found.step, found.record))
     about = await _in_force(asks, facts, found, found.step, found.record)
@@ -50,6 +50,14 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
     if about.policy in (None, NONE) or any(each.verdict in (ERROR, WARNING, UNKNOWN) for each in told):
         return told
     return [in_force.ok(about), *told]
+
+
+async def _nothing(asks: Asks, domain: Name, found: Discovery) -> list[Finding]:
+    """Why there is no record: of a domain that is not there itself, the check of its name servers tells."""
+    if (await asks.ask(domain, "TXT")).outcome == NXDOMAIN:
+        text = f"{shown(domain)} is not in the DNS, so that there is no DMARC record to look at."
+        return [Finding(check=NAME, code="dmarc-no-domain", verdict=NOT_APPLICABLE, text=text)]
+    return await misplaced(asks, domain) or [missing(found.walk)]
 
 
 async def _in_force(asks: Asks, facts: Facts, found: Discovery, step: Step, record: Record) -> InForce:

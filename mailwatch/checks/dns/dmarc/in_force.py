@@ -100,6 +100,9 @@ def findings(about: InForce) -> Iterator[Finding]:
     """All that is wrong with the record, or weak."""
     record = about.record
     yield from (_of_problem(about, each) for each in record.problems[:MOST])
+    # before what is to be done when the reports are there
+    if not record.rua and not any("rua" in f"{each.piece} {each.instead}".lower() for each in record.problems):
+        yield _silent(about)
     if record.wrong_policy:
         yield from _without_policy(about)
     else:
@@ -107,8 +110,6 @@ def findings(about: InForce) -> Iterator[Finding]:
         yield from _below(about)
     if record.psd == "y" and not about.found.inherited and not is_public(about.step.domain):
         yield _public(about)
-    if not record.rua and not any("rua" in f"{each.piece} {each.instead}".lower() for each in record.problems):
-        yield _silent(about)
 
 
 def _of_problem(about: InForce, problem: Problem) -> Finding:
@@ -147,14 +148,15 @@ def _weak(about: InForce) -> Iterator[Finding]:
     record, policy = about.record, about.policy
     if policy == NONE:
         tag = _tag_of_none(about)
+        first = "" if record.rua else "Ask for reports first (rua=). "
         yield made(
             about,
             "dmarc-policy-none",
             WARNING,
             f"DMARC only watches ({tag}=none): mail that others send in the name of {shown(about.start)} is delivered "
             "as if it were yours.",
-            fix=f"{PATIENCE}, ask for {tag}=quarantine, later for reject.",
-            publish=with_tag(record, tag, QUARANTINE),
+            fix=f"{first}{PATIENCE}, ask for {tag}=quarantine, later for reject.",
+            publish=with_tag(record, tag, QUARANTINE) if record.rua else None,
         )
     elif policy is not None and record.testing:
         yield made(

@@ -1,4 +1,7 @@
-"""Whether reports arrive: a domain that is to have another one's reports must say so (RFC 9990 section 4)."""
+"""Whether reports arrive: a domain that is to have another one's reports must say so.
+
+RFC 9990 section 4 for aggregate reports (rua), RFC 9991 section 5 for those of single failures (ruf).
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 MOST: Final = 10
 """So many domains that reports go to are looked at."""
 TTL: Final = 3600
+SECTION: Final = {"rua": "RFC 9990 section 4", "ruf": "RFC 9991 section 5"}
 
 
 def destinations(record: Record) -> dict[Name, tuple[str, int]]:
@@ -102,7 +106,7 @@ async def _permitted(asks: Asks, about: InForce, host: Name, tag: str) -> Findin
         f"Reports are to go to {shown(host)} ({tag}=), which does not say that it takes those about {shown(domain)}: "
         "receivers do not send them.",
         fix=f"{shown(host)} has to publish the line below; or give an address in your own domain.",
-        reference="RFC 9990 section 4",
+        reference=SECTION[tag],
     )
     return replace(found, publish=None if name is None else f'{written(name)} {TTL} IN TXT "v=DMARC1"')
 

@@ -79,11 +79,11 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
     soa = await _apex(asks, facts.domain)
     if soa is None or (soa.outcome == NOBODY_KNOWS and not soa.bogus):
         trouble = soa.trouble if soa is not None else "no zone is found that it is in"
-        return [_unknown(f"Could not check whether {shown(facts.domain)} is signed: {trouble}", shown(facts.domain))]
+        return [_unknown(f"Could not check whether {shown(facts.domain)} is signed: {trouble}.", shown(facts.domain))]
     seen = await _seen(asks, soa, facts.domain)
     lost = next((each for each in (seen.ds, seen.dnskey) if each.outcome == NOBODY_KNOWS and not each.bogus), None)
     if lost is not None:
-        text = f"Could not check whether {shown(seen.zone)} is signed: {lost.trouble}"
+        text = f"Could not check whether {shown(seen.zone)} is signed: {lost.trouble}."
         return [_unknown(text, f"{shown(seen.zone)} {lost.kind}")]
     if not seen.is_delegated and not seen.bogus:
         return [_island(seen)]

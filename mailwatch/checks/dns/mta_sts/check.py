@@ -40,13 +40,15 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
     """What is wrong with MTA-STS of the domain."""
     name = below(facts.domain, "_mta-sts")
     if name is None:
-        return [_found("absent", NOT_APPLICABLE, "The domain's name is too long for MTA-STS, which is optional")]
+        return [_found("absent", NOT_APPLICABLE, "The domain's name is too long for MTA-STS, which is optional.")]
     asks.soon(name, "TXT")
     asks.soon(facts.domain, "MX")
     soon(asks, facts.domain)
     answer = await asks.ask(name, "TXT")
     if answer.outcome == NOBODY_KNOWS:
-        return [_unknown(f"Could not check: nobody could tell what is at {shown(name)}: {answer.trouble}", shown(name))]
+        return [
+            _unknown(f"Could not check: nobody could tell what is at {shown(name)}: {answer.trouble}.", shown(name))
+        ]
     exact, near = versioned(raw(answer.records), VERSION)
     fetched = await fetch(asks, facts.domain, announced=bool(exact or near))
     if not exact and not near and fetched.policy is None:
@@ -61,7 +63,7 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
 async def _cover(asks: Asks, facts: Facts, fetched: Fetched, publish: str) -> list[Finding]:
     takes = await receivers(asks, facts.domain)
     if takes.answer.outcome == NOBODY_KNOWS:
-        text = f"Could not check whether the policy names every mail host: {takes.answer.trouble}"
+        text = f"Could not check whether the policy names every mail host: {takes.answer.trouble}."
         return [_unknown(text, f"{shown(facts.domain)} MX")]
     policy = fetched.policy
     return [] if policy is None or policy.mode == NONE else cover(policy, takes.hosts, fetched.url, publish)

@@ -82,7 +82,7 @@ def _trouble(page: Page) -> Finding | None:
         text = f"The page at {page.url} is too large for a policy: {plain(page.trouble or '')}. {EFFECT}"
         return _finding("too-large", text, where=page.url, fix="Serve the policy alone, which is a few lines.")
     if page.status is None:
-        text = f"Could not check: no answer from {page.url}: {plain(page.trouble or 'no reason given')}"
+        text = f"Could not check: no answer from {page.url}: {plain(page.trouble or 'no reason given')}."
         return Finding(check="mta_sts", code="mta-sts-unknown", verdict=UNKNOWN, text=text, where=page.url,
                        fix="See whether the web server answers, and whether this host may reach port 443 at all.",
                        reference=REFERENCE)  # fmt: skip

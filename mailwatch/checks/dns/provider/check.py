@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.names import name_of, shown
 from mailwatch.checks.dns.provider.bounce import bounces, soon
-from mailwatch.checks.dns.provider.known import OLD, PROVIDERS
-from mailwatch.checks.dns.provider.provider import KEEPS, SIGNS_AS_DOMAIN, is_relay_of, relay_host
+from mailwatch.checks.dns.provider.known import OLD, behind
+from mailwatch.checks.dns.provider.provider import KEEPS, SIGNS_AS_DOMAIN, relay_host
 from mailwatch.checks.dns.provider.telling import NAME, tell
 from mailwatch.checks.dns.spf.corrected import corrected, fresh
 from mailwatch.checks.dns.spf.coverage import coverage
 from mailwatch.checks.dns.spf.judging import domain_of
 from mailwatch.checks.dns.spf.ranges import Ranges
-from mailwatch.checks.dns.spf.subject import cut, line, placed
+from mailwatch.checks.dns.spf.subject import cut, line, listed, placed
 from mailwatch.checks.dns.spf.tree import grow, named, target
 from mailwatch.finding import ERROR, NOT_APPLICABLE, OK, UNKNOWN, WARNING
 from mailwatch.question import UNKNOWN as UNANSWERED
@@ -57,10 +57,7 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
 
 def provider_of(facts: Facts) -> Provider | None:
     """The provider that the relay belongs to; None without a relay, or when nobody knows it."""
-    if facts.relay is None:
-        return None
-    host = relay_host(facts.relay.text)
-    return next((each for each in PROVIDERS if is_relay_of(host, each)), None)
+    return None if facts.relay is None else behind(facts.relay.text)
 
 
 def _not_used(facts: Facts) -> Finding:
@@ -104,8 +101,10 @@ async def _smarthost(asks: Asks, facts: Facts, tree: Tree) -> Finding:
         return tell(
             facts.domain, "given", NOT_APPLICABLE, "SPF is checked for the address that was given for the relay."
         )
-    held = await _addresses(asks, host)
-    if held and not held - coverage(tree).ranges:
+    addresses = await _addresses(asks, host)
+    passing = coverage(tree).ranges
+    left = [each for each in addresses if Ranges.of_texts([each]) - passing]
+    if addresses and not left:
         return tell(
             facts.domain,
             "ok",
@@ -118,20 +117,28 @@ async def _smarthost(asks: Asks, facts: Facts, tree: Tree) -> Finding:
         "relay-unknown",
         UNKNOWN,
         f"All mail goes through {cut(host)}, and from which addresses it sends is not known here: whether SPF lets "
-        "them pass could not be checked.",
-        fix="Ask its operator for the include that belongs into the SPF record, or give its sending address by --ip.",
+        f"them pass could not be checked.{_left_out(left)}",
+        fix="Give its sending address by --ip, or ask its operator for the include that belongs into the SPF record.",
         reference="RFC 7208 section 2.4",
     )
 
 
-async def _addresses(asks: Asks, host: str) -> Ranges:
+def _left_out(addresses: list[str]) -> str:
+    """What is known of the relay's own addresses that do not pass."""
+    if not addresses:
+        return ""
+    are = "is" if len(addresses) == 1 else "are"
+    return f" Its own ({listed(addresses)}) {are} not let pass by the record: if mail leaves from there, SPF fails."
+
+
+async def _addresses(asks: Asks, host: str) -> list[str]:
     try:
         name = name_of(host)
     except ValueError:
-        return Ranges()
+        return []
     asks.soon(name, "AAAA")
     answers = [await asks.ask(name, kind) for kind in ("A", "AAAA")]
-    return Ranges.of_texts(each.address for answer in answers for each in answer.records if hasattr(each, "address"))
+    return [str(each.address) for answer in answers for each in answer.records if hasattr(each, "address")]
 
 
 async def _kept(asks: Asks, facts: Facts, provider: Provider, tree: Tree) -> Finding:
@@ -167,8 +174,8 @@ async def _covered(asks: Asks, facts: Facts, provider: Provider, tree: Tree, *, 
         return _ok(facts, provider, f"which the SPF record of {shown(facts.domain)} includes: SPF passes, {alignment}")
     theirs = coverage(await grow(asks, named(provider.includes[0]) or facts.domain)).ranges
     if theirs and not theirs - coverage(tree).ranges:
-        listed = [term.text for term in root.terms if term.network and not Ranges.of([term.network]) - theirs]
-        better = corrected(root.record, add=[f"include:{provider.includes[0]}"], drop=listed)
+        theirs_here = [term.text for term in root.terms if term.network and not Ranges.of([term.network]) - theirs]
+        better = corrected(root.record, add=[f"include:{provider.includes[0]}"], drop=theirs_here)
         return _flattened(facts, provider, better)
     if any(term.name in ELSEWHERE and "%" in (term.domain or "") for _, term in tree.walk()):
         return tell(
@@ -249,8 +256,9 @@ def _envelope(facts: Facts, there: list[Found]) -> str:
             f"with {shown(there[0].name)} in the envelope: SPF passes there, and is aligned with {shown(facts.domain)}"
         )
     return (
-        "which puts a domain of its own into the envelope unless it was given one: SPF passes, but is not aligned with "
-        "the From domain, so that DMARC rests on DKIM alone"
+        f"which puts a domain of its own into the envelope, unless it was given a subdomain of {shown(facts.domain)}; "
+        "none is to be seen at the usual names. Without one SPF passes, but is not aligned with the From domain, so "
+        "that DMARC rests on DKIM alone"
     )
 
 
@@ -324,7 +332,7 @@ def _authorises_nothing(facts: Facts, provider: Provider, tree: Tree, there: lis
         "include-authorises-nothing",
         WARNING,
         f"{at} in the SPF record authorises nothing: {provider.name} sends with {where} in the envelope, so nobody "
-        f"asks {shown(facts.domain)} about it.",
+        f"asks {shown(facts.domain)} about it.{'' if there else ' DMARC rests on DKIM alone.'}",
         fix=fix,
         publish=line(facts.domain, better) if better else None,
         reference="RFC 7208 section 2.4",

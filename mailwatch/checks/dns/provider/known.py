@@ -1,14 +1,22 @@
 """The providers that are known, from their own instructions; as of 2026.
 
-Where a region has an include of its own all of them are named, as any one authorises that region's hosts only: the
-check asks for one of them, and the tree of SPF tells the rest.
+Where a region has an include of its own all of them are named, and which one the relay of a region asks for: any one
+authorises that region's hosts only. The tree of SPF tells the rest.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from mailwatch.checks.dns.provider.provider import REPLACES, SIGNS_AS_DOMAIN, Bounce, Provider
+from mailwatch.checks.dns.provider.provider import (
+    REPLACES,
+    SIGNS_AS_DOMAIN,
+    Bounce,
+    Provider,
+    in_region,
+    is_relay_of,
+    relay_host,
+)
 
 USUAL: Final = ("bounce", "bounces", "mail", "email", "send", "ses", "mailer", "mta", "notify", "em", "mg")
 """Names that people give to the subdomain of the envelope."""
@@ -20,7 +28,7 @@ PROVIDERS: Final = (
         includes=("amazonses.com",),
         envelope=REPLACES,
         bounce=Bounce(labels=USUAL, mx=("feedback-smtp.*.amazonses.com",), include="amazonses.com"),
-        dkim="three CNAME records of Easy DKIM, with names that SES gives, to dkim.amazonses.com",
+        dkim="three CNAME records of Easy DKIM, with names and targets that SES gives",
     ),
     Provider(
         name="SendGrid",
@@ -119,7 +127,9 @@ PROVIDERS: Final = (
         name="Zoho ZeptoMail",
         relays=("smtp.zeptomail.com", "smtp.zeptomail.eu", "smtp.zeptomail.in"),
         envelope=REPLACES,
-        bounce=Bounce(labels=("bounce", "bounce-zem", "bounces"), cname=("**.zeptomail.com", "**.zeptomail.eu")),
+        bounce=Bounce(
+            labels=("bounce", "bounce-zem", "bounces"), cname=("**.zeptomail.com", "**.zeptomail.eu", "**.zeptomail.in")
+        ),
         dkim="a TXT record with a name that ZeptoMail shows",
     ),
     Provider(
@@ -139,7 +149,25 @@ PROVIDERS: Final = (
     Provider(
         name="Zoho Mail",
         relays=("smtp.zoho.*", "smtppro.zoho.*", "smtp.zoho.com.*", "smtppro.zoho.com.*"),
-        includes=("zohomail.com", "zoho.com", "one.zoho.com", "zohomail.eu", "zoho.eu", "zohomail.in", "zoho.in"),
+        includes=(
+            "zohomail.com",
+            "zoho.com",
+            "one.zoho.com",
+            "zohomail.eu",
+            "zoho.eu",
+            "zohomail.in",
+            "zoho.in",
+            "zohomail.com.au",
+            "zoho.com.au",
+            "zohomail.jp",
+            "zoho.jp",
+        ),
+        regions=(
+            ("smtp*.zoho.eu", "zohomail.eu"),
+            ("smtp*.zoho.in", "zohomail.in"),
+            ("smtp*.zoho.com.au", "zoho.com.au"),
+            ("smtp*.zoho.jp", "zoho.jp"),
+        ),
         selectors=("zmail", "zoho"),
         dkim="a TXT record with a selector that you choose",
     ),
@@ -167,8 +195,14 @@ PROVIDERS: Final = (
         name="IONOS",
         relays=("smtp.ionos.*", "smtp.ionos.co.uk", "smtp.1und1.de", "smtp.1and1.com", "smtp.1and1.co.uk"),
         includes=("_spf-eu.ionos.com", "_spf-us.ionos.com", "_spf.kundenserver.de", "_spf.perfora.net"),
-        selectors=("s1-ionos", "s2-ionos"),
-        dkim="CNAME records s1-ionos._domainkey and s2-ionos._domainkey to dkim.ionos.com",
+        regions=(
+            ("smtp.ionos.com", "_spf-us.ionos.com"),
+            ("smtp.ionos.ca", "_spf-us.ionos.com"),
+            ("smtp.ionos.mx", "_spf-us.ionos.com"),
+            ("smtp.1and1.com", "_spf-us.ionos.com"),
+        ),
+        selectors=("s1-ionos", "s2-ionos", "s42582890"),
+        dkim="CNAME records s1-ionos, s2-ionos and s42582890._domainkey to dkim.ionos.com",
     ),
     Provider(
         name="Infomaniak",
@@ -203,3 +237,10 @@ OLD: Final = {
 }
 """Includes that providers once asked for: whose they are, and what is asked for now; None: nothing, mail from there
 bears an envelope of the provider."""
+
+
+def behind(relay: str) -> Provider | None:
+    """The provider that relays at a host as Postfix writes it, as it is in that host's region; None: nobody known."""
+    host = relay_host(relay)
+    found = next((each for each in PROVIDERS if is_relay_of(host, each)), None)
+    return None if found is None else in_region(found, host)

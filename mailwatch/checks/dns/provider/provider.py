@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 KEEPS: Final = "keeps"
@@ -31,14 +31,16 @@ class Bounce:
 class Provider:
     """``relays``: names of its hosts, ``*`` for one label or a part of it, ``**`` for one label or more.
 
-    ``includes``: any of them in an SPF record authorises its hosts, the first is what it asks for. ``envelope`` is one
-    of KEEPS, REPLACES, SIGNS_AS_DOMAIN. ``asks_for_include``: its own instructions ask for the include though SPF is
-    never asked there. ``selectors`` are the DKIM selectors that it gives by default; ``dkim`` says how keys get there.
+    ``includes``: any of them in an SPF record authorises its hosts, the first is what it asks for. ``regions``: relays,
+    as patterns, at which it asks for another one. ``envelope`` is one of KEEPS, REPLACES, SIGNS_AS_DOMAIN.
+    ``asks_for_include``: its own instructions ask for the include though SPF is never asked there. ``selectors`` are
+    the DKIM selectors that it gives by default; ``dkim`` says how keys get there.
     """
 
     name: str
     relays: tuple[str, ...]
     includes: tuple[str, ...] = ()
+    regions: tuple[tuple[str, str], ...] = ()
     envelope: str = KEEPS
     asks_for_include: bool = False
     bounce: Bounce | None = None
@@ -61,6 +63,15 @@ def _same(labels: list[str], wanted: list[str]) -> bool:
 def _label(label: str, pattern: str) -> bool:
     """``*`` stands for anything at the end of a label."""
     return label.startswith(pattern[:-1]) if pattern.endswith("*") else label == pattern
+
+
+def in_region(provider: Provider, host: str) -> Provider:
+    """The provider as it is at this relay: the first of its includes is the one that is asked for there."""
+    plain = host.lower().removesuffix(".")
+    own = next((include for pattern, include in provider.regions if matches(plain, pattern)), None)
+    if own is None:
+        return provider
+    return replace(provider, includes=(own, *(each for each in provider.includes if each != own)))
 
 
 def is_relay_of(host: str, provider: Provider) -> bool:

@@ -14,11 +14,12 @@ from mailwatch.checks.dns.spf.selection import (
     OTHER_VERSION,
     QUOTED,
     SENDER_ID,
-    is_spf,
+    readable,
+    select,
 )
 from mailwatch.checks.dns.spf.subject import Subject, cut
 from mailwatch.finding import ERROR, WARNING
-from mailwatch.question import ANSWER, NXDOMAIN
+from mailwatch.question import NXDOMAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,11 +56,18 @@ def no_record(root: Published, old_type: Answer, add: Sequence[str]) -> Finding:
             fix="Publish it as a TXT record.",
             reference="3.1",
         )
-    lost = root.answer.outcome == NXDOMAIN
-    return Subject(domain=domain, better=None if lost or not add else fresh(add), ttl=ttl).tell(
+    if root.answer.outcome == NXDOMAIN:
+        return Subject(domain=domain, ttl=ttl).tell(
+            "spf-none",
+            ERROR,
+            f"{shown(domain)} is not in the DNS, and so has no SPF record: receivers refuse mail from it.",
+            fix="Look whether it is spelled so, and whether its registration has ended; or send for another domain.",
+            reference="4.3",
+        )
+    return Subject(domain=domain, better=fresh(add) if add else None, ttl=ttl).tell(
         "spf-none",
         ERROR,
-        f"{shown(domain)} {'does not exist' if lost else 'has no SPF record'}: {NOBODY}.",
+        f"{shown(domain)} has no SPF record: {NOBODY}.",
         fix="Publish a TXT record that names every server that sends for the domain; `~all` may become `-all` when "
         "none is missing.",
         reference="3",
@@ -104,10 +112,7 @@ def beside(subject: Subject, root: Published, old_type: Answer) -> list[Finding]
 
 def of_old_type(answer: Answer) -> list[bytes]:
     """The SPF records of the type SPF (99)."""
-    if answer.outcome != ANSWER:
-        return []
-    texts = [b"".join(getattr(each, "strings", ())) for each in answer.records]
-    return [each for each in texts if is_spf(each)]
+    return list(select(readable(answer)).records)
 
 
 def _plain(text: bytes) -> bytes:

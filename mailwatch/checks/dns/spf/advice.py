@@ -305,7 +305,7 @@ def doubt(term: Term) -> tuple[str, str | None] | None:
 
 
 def _doubtful_modifier(term: Term) -> tuple[str, str | None] | None:
-    value = term.domain or ""
+    value = (term.domain or "").strip(EDGES)
     if term.name == "v":
         return "a second v= stands in the record: two records may have run together", None
     meant = term.name if term.name in MECHANISMS else _modifier_meant(term.name)

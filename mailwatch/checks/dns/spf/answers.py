@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SAID: Final = {
     FAIL: (ERROR, "fails SPF", "receivers refuse it"),
-    SOFTFAIL: (WARNING, "gets softfail from SPF", "receivers distrust it, and put it into the junk folder"),
+    SOFTFAIL: (WARNING, "gets softfail from SPF", "receivers distrust it, and may put it into the junk folder"),
     NEUTRAL: (WARNING, "is neither let pass nor refused by SPF (neutral)", "receivers treat it like mail without SPF"),
     PERMERROR: (ERROR, "gets permerror from SPF", "receivers take the record for broken, and many refuse the mail"),
     TEMPERROR: (UNKNOWN, "gets temperror from SPF", "whoever has the same trouble puts the mail off"),
@@ -99,12 +99,14 @@ def _told(subject: Subject, prefix: str, group: list[Judged], identity: str) -> 
     place = verdict.decided_by
     own = place is not None and place.domain == verdict.trace.domain
     addresses = listed([str(each.sending.address) for each in group])
-    doubt = f" That address is guessed, from {cut(guessed[0].origin)}." if guessed else ""
+    doubt = f" That address is guessed from {cut(guessed[0].origin)}." if guessed else ""
+    parked = verdict.result == FAIL and place is not None and len(place.record.terms) == 1
+    none = f" The record says that {shown(subject.domain)} sends no mail at all." if parked else ""
     ask = " Give the address that mail really leaves from by --ip." if guessed else ""
     return subject.tell(
         f"{prefix}{'unknown' if verdict.result == TEMPERROR else verdict.result}",
         grade,
-        f"Mail from {addresses}{identity} {said}: {decided(verdict)}, and {result}.{doubt}",
+        f"Mail from {addresses}{identity} {said}: {decided(verdict)}, and {result}.{none}{doubt}",
         column=place.term.column if own and place is not None else None,
         fix=f"{_fix(verdict.result, subject, group)}{ask}",
         reference=SECTION[verdict.result],

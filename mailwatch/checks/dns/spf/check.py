@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.names import shown
-from mailwatch.checks.dns.provider.known import PROVIDERS
-from mailwatch.checks.dns.provider.provider import KEEPS, is_relay_of, relay_host
+from mailwatch.checks.dns.provider.known import behind
+from mailwatch.checks.dns.provider.provider import KEEPS
 from mailwatch.checks.dns.spf.absent import beside, no_record, several
 from mailwatch.checks.dns.spf.answers import decided, other_answers, own_answers
 from mailwatch.checks.dns.spf.corrected import corrected, terms_for
@@ -22,7 +22,7 @@ from mailwatch.checks.dns.spf.limits import too_many_ptr, too_much
 from mailwatch.checks.dns.spf.lint import lint
 from mailwatch.checks.dns.spf.subject import NAME, Subject, cut, listed
 from mailwatch.checks.dns.spf.targets import wrong_targets
-from mailwatch.checks.dns.spf.tree import grow
+from mailwatch.checks.dns.spf.tree import MOST_TERMS, grow
 from mailwatch.checks.dns.spf.unfit import unfit
 from mailwatch.checks.dns.spf.verdict import MOST_LOOKUPS, PASS, PERMERROR, TEMPERROR
 from mailwatch.finding import ERROR, OK, UNKNOWN
@@ -57,7 +57,7 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
     asks.soon(facts.domain, "SPF")
     for name in identities(facts):
         asks.soon(name, "TXT")
-    tree = await grow(asks, facts.domain)
+    tree = await grow(asks, facts.domain, guessed=True)
     root = tree.of(tree.root)
     if root is None or root.answer.outcome == UNANSWERED:
         return [_unknown(facts, tree)]
@@ -80,9 +80,26 @@ async def check(asks: Asks, facts: Facts) -> list[Finding]:
         *too_much(subject, tree, families),
         *await too_many_ptr(asks, subject, tree, senders(facts)),
     ]
+    found += _not_all(subject, tree)
     found += own_answers(subject, judgement.own, _explained(found))
     found += [*await other_answers(asks, judgement), *_addresses_unknown(subject, facts)]
     return found or [_ok(subject, facts, tree, judgement)]
+
+
+def _not_all(subject: Subject, tree: Tree) -> list[Finding]:
+    """Of a tree that was not looked at to its end nothing good can be said."""
+    if not tree.is_cut or count(tree).lookups > MOST_LOOKUPS:
+        return []
+    return [
+        subject.tell(
+            "spf-too-large",
+            UNKNOWN,
+            f"The records that SPF of {shown(subject.domain)} leads to have more than {MOST_TERMS} terms: not all were "
+            "looked at, and receivers may not do so either.",
+            fix="Name networks instead of single addresses.",
+            reference="4.6.4",
+        )
+    ]
 
 
 def better(record: Record, tree: Tree, judgement: Judgement) -> str | None:
@@ -106,8 +123,7 @@ def _passes_by(path: object, columns: set[int]) -> bool:
 
 def _of_relay(facts: Facts) -> list[str]:
     """The include of the provider that all mail goes through, where the domain's own record is asked about it."""
-    host = relay_host(facts.relay.text) if facts.relay else ""
-    provider = next((each for each in PROVIDERS if is_relay_of(host, each)), None)
+    provider = behind(facts.relay.text) if facts.relay else None
     return [f"include:{provider.includes[0]}"] if provider and provider.envelope == KEEPS else []
 
 
@@ -156,7 +172,7 @@ def _ok(subject: Subject, facts: Facts, tree: Tree, judgement: Judgement) -> Fin
     return subject.tell(
         "spf-ok",
         OK,
-        f"The SPF record of {shown(facts.domain)} has nothing wrong with it; {cost}. Mail leaves from {relay}, whose "
-        "addresses are not known here: see what is said of the provider.",
+        f"The SPF record of {shown(facts.domain)} has nothing wrong with it; {cost}. All mail goes through {relay}: "
+        "whether it lets that pass is said under provider.",
         reference="4.6",
     )

@@ -29,7 +29,7 @@ def corrected(record: Record, add: Iterable[str] = (), drop: Iterable[str] = ())
         record = parse(spelled_right(record.text, [*record.problems, *meant]) or "")
         if record.problems:
             return None
-    dropped = {each.lower() for each in drop}
+    dropped = {each.lower() for each in (*drop, *(each.token for each in record.doubts if each.instead is None))}
     kept = [_written(term) for term in useful(record) if term.text.lower() not in dropped]
     there = {each.lower() for each in kept}
     kept += [each for each in add if each.lower() not in there]
@@ -90,12 +90,9 @@ def _written(term: Term) -> str:
 def _end(record: Record, dropped: Collection[str]) -> list[str]:
     """``all`` or redirect, never both, and never one that lets everybody pass; then the other modifiers."""
     ends = [term for term in record.terms if term.name == "all"][:1]
-    modifiers = [term.text for term in record.terms if term.is_modifier and term.name != "redirect"]
-    redirect = [
-        term.text
-        for term in record.terms
-        if term.is_modifier and term.name == "redirect" and term.text.lower() not in dropped
-    ]
+    staying = [term for term in record.terms if term.is_modifier and term.text.lower() not in dropped]
+    modifiers = [term.text for term in staying if term.name != "redirect"]
+    redirect = [term.text for term in staying if term.name == "redirect"]
     if ends:
         return [ends[0].text if ends[0].qualifier in ("-", "~") else SOFT, *modifiers]
     return [*(redirect or [SOFT]), *modifiers]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from mailwatch.checks.dns.names import shown
 from mailwatch.checks.dns.spf.term import LOOKING_UP
 from mailwatch.checks.dns.spf.tree import target
+from mailwatch.checks.dns.spf.verdict import MOST_LOOKUPS
+from mailwatch.checks.dns.spf.verdict import MOST_VOID_LOOKUPS as MOST_VOID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,23 +79,27 @@ def loops(tree: Tree) -> list[tuple[Name, Term]]:
     found: dict[tuple[Name, int], tuple[Name, Term]] = {}
     done: set[Name] = set()
 
-    def follow(domain: Name, path: tuple[Name, ...]) -> None:
+    path: set[Name] = set()
+
+    def follow(domain: Name) -> None:
+        path.add(domain)
         published = tree.of(domain)
         for term in published.terms if published else ():
             to = target(term)
-            if to is not None and to in (*path, domain):
+            if to is not None and to in path:
                 found[(domain, term.column)] = (domain, term)
             elif to is not None and to not in done:
-                follow(to, (*path, domain))
+                follow(to)
+        path.remove(domain)
         done.add(domain)
 
-    follow(tree.root, ())
+    follow(tree.root)
     return list(found.values())
 
 
 def drawn(tree: Tree) -> list[str]:
     """The tree as lines to print, each term that looks something up with what it costs; at most MOST_LINES."""
-    lines = [f"{shown(tree.root)}: {_cost(count(tree))} at worst"]
+    lines = [f"{shown(tree.root)}: {_whole(tree)}"]
     for line in _branches(tree, tree.root, "", (tree.root,)):
         if len(lines) == MOST_LINES:
             return [*lines, "..."]
@@ -115,9 +121,28 @@ def _branches(tree: Tree, domain: Name, indent: str, path: tuple[Name, ...]) -> 
             yield from _branches(tree, to, indent + ("   " if last else "│  "), (*path, to))
 
 
+def _whole(tree: Tree) -> str:
+    """What the domain's record costs, and may cost; or why it costs nothing."""
+    published = tree.of(tree.root)
+    if published is None or published.record is None:
+        return "no single SPF record"
+    if published.record.problems:
+        return "a record that is wrong, so that receivers look nothing up"
+    cost = count(tree)
+    lookups = f"{cost.lookups} lookup{'' if cost.lookups == 1 else 's'} at worst, {MOST_LOOKUPS} are allowed"
+    return f"{lookups}; {cost.void} void{_family(cost)}, {MOST_VOID} are allowed" if cost.void else lookups
+
+
 def _cost(cost: Count) -> str:
     lookups = "1 lookup" if cost.lookups == 1 else f"{cost.lookups} lookups"
-    return lookups if not cost.void else f"{lookups}, {cost.void} of them void"
+    if not cost.void:
+        return lookups
+    return f"{lookups}, {'' if cost.lookups == 1 else f'{cost.void} of them '}void{_family(cost)}"
+
+
+def _family(cost: Count) -> str:
+    """For whom lookups are void; nothing where it is for both alike."""
+    return "" if cost.void4 == cost.void6 else " for IPv6 senders" if cost.void6 > cost.void4 else " for IPv4 senders"
 
 
 def _trouble(tree: Tree, domain: Name, term: Term, path: tuple[Name, ...]) -> str:

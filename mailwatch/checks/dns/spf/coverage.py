@@ -9,7 +9,7 @@ from mailwatch.checks.dns.spf.ranges import EVERYONE, NONE, Ranges
 from mailwatch.checks.dns.spf.tree import LEADING, target
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     from dns.name import Name
 
@@ -49,10 +49,12 @@ def coverage(tree: Tree, without: Collection[int] = ()) -> Coverage:
     return _passing(tree, tree.root, terms, {tree.root: Coverage()})
 
 
-def reaches(tree: Tree, domain: Name, term: Term) -> Ranges:
-    """All addresses that one term of the record of a domain matches, whatever stands before it."""
-    to = target(term)
-    return _matched(tree, domain, term, Coverage() if to is None else _covered(tree, to, {domain: Coverage()}))
+def reaches(tree: Tree, domain: Name, terms: Iterable[Term]) -> Iterator[tuple[Term, Ranges]]:
+    """All addresses that each of some terms of the record of a domain matches, whatever stands before it."""
+    known = {domain: Coverage()}
+    for term in terms:
+        to = target(term)
+        yield term, _matched(tree, domain, term, Coverage() if to is None else _covered(tree, to, known))
 
 
 def _covered(tree: Tree, domain: Name, known: dict[Name, Coverage]) -> Coverage:
@@ -66,15 +68,15 @@ def _covered(tree: Tree, domain: Name, known: dict[Name, Coverage]) -> Coverage:
 
 def _passing(tree: Tree, domain: Name, terms: Iterable[Term], known: dict[Name, Coverage]) -> Coverage:
     """What some terms let pass, the first that matches an address deciding."""
-    left, passed, parts = EVERYONE, NONE, list[Part]()
+    left, passed, parts = EVERYONE, list[Ranges](), list[Part]()
     for term in terms:
         inner = _covered(tree, to, known) if (to := target(term)) is not None else Coverage()
         hit = left & _matched(tree, domain, term, inner)
         if hit and term.qualifier in ("+", ""):
-            passed |= hit
+            passed.append(hit)
             parts += _shares(Part(domain, term, hit), inner)
         left -= hit
-    return Coverage(passed, tuple(parts))
+    return Coverage(Ranges.union(passed), tuple(parts))
 
 
 def _shares(part: Part, inner: Coverage) -> list[Part]:

@@ -21,7 +21,7 @@ from mailwatch.checks.dns.spf import ahead, mechanisms
 from mailwatch.checks.dns.spf.macros import Context, explanation, in_ascii, letters, name_of, sender_of, target, text_of
 from mailwatch.checks.dns.spf.mechanisms import Budget, Outcome
 from mailwatch.checks.dns.spf.record import parse, visible
-from mailwatch.checks.dns.spf.selection import select
+from mailwatch.checks.dns.spf.selection import readable, select
 from mailwatch.checks.dns.spf.term import LOOKING_UP, QUALIFIERS, Term
 from mailwatch.checks.dns.spf.verdict import (
     FAIL,
@@ -41,7 +41,7 @@ from mailwatch.question import UNKNOWN
 if TYPE_CHECKING:
     from mailwatch.question import Asks
 
-MOST_TERMS: Final = 20_000
+MOST_TERMS: Final = 5000
 LONGEST: Final = 253
 
 
@@ -146,7 +146,7 @@ class _Evaluation:
         name, shown = name_of(domain), visible(domain)
         if name is None:
             return Visit(domain=shown, result=NONE, why=f"{shown} is no name that DNS can hold")
-        answer = await self.asks.ask(name, "TXT")
+        answer = readable(await self.asks.ask(name, "TXT"))
         if answer.outcome == UNKNOWN:
             trouble = f": {visible(answer.trouble)}" if answer.trouble else ""
             return Visit(domain=shown, result=TEMPERROR, why=f"nobody could tell the TXT records of {shown}{trouble}")

@@ -46,7 +46,7 @@ def _lookups(subject: Subject, tree: Tree) -> list[Finding]:
                 f"The SPF record of {shown(subject.domain)} needs {needed} DNS lookups at worst, and {MOST_LOOKUPS} "
                 "are allowed: for every server that is not named early in it receivers answer permerror.",
                 fix="Remove includes of providers that no longer send for the domain; name your own servers by `ip4` "
-                "and `ip6`, which cost nothing.",
+                "and `ip6`, which cost nothing, and first.",
                 reference="4.6.4",
             )
         ]

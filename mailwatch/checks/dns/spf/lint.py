@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.names import shown
+from mailwatch.checks.dns.spf.meant import as_meant
 from mailwatch.checks.dns.spf.networks import duplicates, shadowed, unrouted
 from mailwatch.checks.dns.spf.subject import cut, listed, placed
 from mailwatch.checks.dns.spf.tree import evaluated
@@ -24,7 +26,10 @@ TOO_LONG: Final = 512
 
 def lint(subject: Subject, record: Record) -> list[Finding]:
     """A finding for each thing that is wrong: mistakes of grammar one by one, others by their kind."""
-    found = [each for rule in RULES if (each := rule(subject, record)) is not None]
+    meant = as_meant(record)
+    as_read = (_duplicate, _shadowed)  # beside a term that is only guessed they would be guesses themselves
+    told = [rule(subject, record if rule in as_read else meant) for rule in RULES]
+    found = [each for each in told if each is not None]
     return [*syntax(subject, record), *_doubts(subject, record), *found]
 
 
@@ -201,6 +206,8 @@ def _size(subject: Subject, record: Record) -> Finding | None:
     if size <= LONG:
         return None
     over = TOO_LONG if size > TOO_LONG else LONG
+    if subject.better is not None and len(subject.better) > over:
+        subject = replace(subject, better=None)  # that would be too long as well
     return subject.tell(
         "spf-too-long" if size > TOO_LONG else "spf-long",
         WARNING,

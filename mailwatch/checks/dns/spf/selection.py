@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.spf.record import visible
+from mailwatch.question import UNKNOWN
 
 if TYPE_CHECKING:
     from mailwatch.question import Answer
@@ -19,6 +20,10 @@ NO_VERSION: Final = "no-version"
 SENDER_ID: Final = "sender-id"
 MISSES: Final = (BLANK_BEFORE, QUOTED, GLUED, OTHER_VERSION, NO_VERSION, SENDER_ID)
 VERSION: Final = b"v=spf1"
+LARGEST: Final = 8192
+"""Bytes of an SPF record that is read: 450 is what they should have (RFC 7208 section 3.4)."""
+MOST: Final = 1000
+"""So many texts of a name are looked at."""
 AROUND: Final = "\"'`\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb\\"
 INVISIBLE: Final = "\u00a0\u200b\u2060\ufeff\t\r\n\x00 "
 SPF1: Final = re.compile(r"(?:v[ \t]*[=:][ \t]*)?spf[ -]?1(?!\.?[0-9])", re.IGNORECASE)
@@ -49,11 +54,24 @@ class Selection:
     near: tuple[NearMiss, ...] = ()
 
 
+def readable(answer: Answer) -> Answer:
+    """The answer; one that nobody could give, where an SPF record in it is larger than any that is read."""
+    size = max((len(each) for each in _texts(answer) if is_spf(each)), default=0)
+    if size <= LARGEST:
+        return answer
+    trouble = f"the SPF record has {size} bytes, and no more than {LARGEST} are read"
+    return replace(answer, outcome=UNKNOWN, records=(), trouble=trouble)
+
+
 def select(answer: Answer) -> Selection:
     """The SPF records of an answer to a question for TXT; none when it is no answer."""
-    texts = [b"".join(strings) for each in answer.records if (strings := getattr(each, "strings", None))]
+    texts = _texts(answer)
     near = [miss for each in texts if not is_spf(each) and (miss := near_miss(each)) is not None]
     return Selection(records=tuple(each for each in texts if is_spf(each)), near=tuple(near))
+
+
+def _texts(answer: Answer) -> list[bytes]:
+    return [b"".join(strings) for each in answer.records[:MOST] if (strings := getattr(each, "strings", None))]
 
 
 def is_spf(text: bytes) -> bool:
@@ -63,7 +81,7 @@ def is_spf(text: bytes) -> bool:
 
 def near_miss(text: bytes) -> NearMiss | None:
     """What is wrong with the beginning of a record that was meant for SPF; None for a record about something else."""
-    said = text.decode("utf-8", "replace")
+    said = text[:LARGEST].decode("utf-8", "replace")
     bare = said.strip(INVISIBLE)
     plain = bare.strip(AROUND).strip(INVISIBLE)
     shown = visible(said)

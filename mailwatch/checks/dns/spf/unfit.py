@@ -11,6 +11,7 @@ from mailwatch.question import UNKNOWN
 
 if TYPE_CHECKING:
     from mailwatch.checks.dns.spf.judging import Judgement
+    from mailwatch.checks.dns.spf.ranges import Ranges
     from mailwatch.checks.dns.spf.term import Term
     from mailwatch.checks.dns.spf.tree import Published, Tree
 
@@ -26,13 +27,14 @@ def unfit(tree: Tree, judgement: Judgement) -> list[Term]:
     if root is None:
         return []
     back = {term.column for domain, term in loops(tree) if domain == tree.root}
+    opening = {term.column for term, matched in reaches(tree, tree.root, root.terms) if _opens(term, matched)}
     return [
         term
         for term in root.terms
         if term.column in back
         or _broken(tree.of(target(term)))
         or _dead(tree, term)
-        or _opens(tree, term)
+        or term.column in opening
         or (term.name == "ptr" and judgement.own)
     ]
 
@@ -49,11 +51,10 @@ def _dead(tree: Tree, term: Term) -> bool:
     return reached is not None and reached.void4 and reached.void6
 
 
-def _opens(tree: Tree, term: Term) -> bool:
+def _opens(term: Term, matched: Ranges) -> bool:
     """Whether the term alone lets much more pass than any sender has."""
     if term.network is not None:
         return term.network.prefixlen < BROADEST[term.network.version]
     if term.name == "all":
         return False
-    matched = reaches(tree, tree.root, term)
     return any(matched.of_public(version) >= HALF for version in BROADEST)

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
+from contextlib import contextmanager
 from dataclasses import replace
+from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns import DNS
@@ -17,12 +20,14 @@ from mailwatch.checks.dns.alias import publishable
 from mailwatch.finding import UNKNOWN, VERDICTS, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
 
     from mailwatch.checks.dns.facts import Facts
     from mailwatch.question import Asks
 
 log = logging.getLogger(__name__)
+AGAIN: Final = 0.5
+"""Seconds that each further check has that computes too long."""
 MOST: Final = 20
 """Findings of a check that are told."""
 LONGEST: Final = 1500
@@ -45,7 +50,9 @@ async def examine(
 
     async def one(name: str) -> list[Finding]:
         try:
-            found = await publishable(asks, facts, await DNS[name](asks, facts))
+            found = await publishable(asks, facts, bounded(await DNS[name](asks, facts)))
+        except TimeoutError:  # of whoever has asked: see hurried
+            found = [unmade(name, "it took too long to read what is published", "Try again, with --only for the rest.")]
         except Exception as error:  # hostile answers meet a hundred parsers here: the other checks must go on
             log.exception("a bug in the check %s", name)
             found = [buggy(name, error)]
@@ -53,7 +60,7 @@ async def examine(
         return found
 
     results = await asyncio.gather(*(one(name) for name in names))
-    return {name: bounded(found) for name, found in zip(names, results, strict=True)}
+    return dict(zip(names, results, strict=True))
 
 
 def bounded(findings: list[Finding]) -> list[Finding]:
@@ -83,12 +90,40 @@ def cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[:longest]}..."
 
 
+@contextmanager
+def hurried(seconds: float) -> Iterator[None]:
+    """Raises TimeoutError in what still computes after so many seconds, again and again until it has ended.
+
+    A deadline of asyncio is seen by what waits alone. For the main thread; elsewhere it does nothing.
+    """
+    if current_thread() is not main_thread():
+        yield
+        return
+
+    def late(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def buggy(name: str, error: Exception) -> Finding:
+    """The finding of a check with a bug in it."""
+    what = f"a bug in mailwatch ({type(error).__name__})"
+    return unmade(name, what, "Please report it, with what this command prints.")
+
+
+def unmade(name: str, why: str, fix: str) -> Finding:
     """The finding of a check that could not end."""
     return Finding(
         check=name,
         code=f"{name.replace('_', '-')}-not-checked",
         verdict=UNKNOWN,
-        text=f"could not check: a bug in mailwatch ({type(error).__name__})",
-        fix="Please report it, with what this command prints.",
+        text=f"could not check: {why}",
+        fix=fix,
     )

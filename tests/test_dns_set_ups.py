@@ -147,7 +147,10 @@ def test_nothing_is_to_be_published_beside_an_alias() -> None:
     for code in ("spf-fail", "mx-implicit"):
         one = found(case, code)
         assert one.publish is None
-        assert "alias.example.com is an alias (CNAME) of host.vendor.example: change it there" in one.fix
+        assert (
+            "alias.example.com is an alias (CNAME) of host.vendor.example: have whoever publishes that change it"
+            in one.fix
+        )
 
 
 def test_a_key_behind_an_alias_is_to_be_changed_at_the_provider() -> None:
@@ -171,6 +174,21 @@ def test_beside_the_alias_of_a_wildcard_anything_can_be_published() -> None:
 def test_a_name_in_a_zone_of_others_is_not_to_get_this_address() -> None:
     zone = f"{REVERSE} 300 IN PTR host.vendor.example."
     assert found({"zone": zone}, "ptr-not-confirmed").publish == f"{REVERSE} 3600 IN PTR mail.example.com."
+
+
+@pytest.mark.parametrize(("relay", "code"), [("192.0.2.25", "provider-ok"), ("10.0.0.5", "provider-relay-unknown")])
+def test_a_smarthost_that_is_named_by_its_address(relay: str, code: str) -> None:
+    assert found({"facts": {"relay": relay}}, code)
+
+
+def test_a_record_that_names_nobody_refuses_every_relay() -> None:
+    case: dict[str, Any] = {
+        "zone": 'example.com. 300 IN TXT "v=spf1 -all"',
+        "facts": {"relay": "smtp.relay.example"},
+    }
+    assert codes(case) == {"provider-nobody-passes"}
+    case["facts"]["mail_from"] = "user@mail.example.com"
+    assert "provider-relay-unknown" in codes(case)
 
 
 def test_an_envelope_that_cannot_be_guessed_is_not_said_to_be_missing() -> None:

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 import dns.name
 import pytest
 
+from mailwatch.checks.dns import DNS
+from mailwatch.checks.dns.facts import Facts
+from mailwatch.examination import bounded, examine, hurried
 from mailwatch.facts.sending import relay_in, stated
 from mailwatch.facts.signing import selectors
+from mailwatch.finding import ERROR, WARNING, Finding
 from mailwatch.question import NXDOMAIN
 from mailwatch.resolver import Resolver
 from tests.parts.hostile import MEMORY, Done, HostileServer, check_dns, from_zone
@@ -80,7 +84,6 @@ SPF: dict[str, tuple[Callable[[Name], list[bytes]], str]] = {
         "spf-duplicate",
     ),
     "thousands of modifiers": (lambda _: [spf(["a=b"] * 2000)], "spf-doubtful"),
-    "bytes that are no text": (lambda _: [b"v=spf1 " + bytes(range(256)) * 31], "spf-syntax"),
 }
 
 
@@ -178,3 +181,32 @@ def test_what_cannot_be_a_key_is_neither_read_nor_repeated(tmp_path: Path) -> No
     (found,) = selectors("example.com", tmp_path)
     assert found.public_key is None
     assert "too large for a private key" in found.origin
+
+
+def test_a_check_that_computes_for_ever_is_ended_and_takes_no_other_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def endless(*_: object) -> list[Finding]:
+        while True:
+            pass
+
+    async def findings() -> dict[str, list[Finding]]:
+        async with Resolver([("127.0.0.1", 9)], 1.0) as asks:
+            facts = Facts(domain=dns.name.from_text("example.com"), now=0.0, nonce="nobody")
+            return await examine(asks, facts, only={"mx", "caa", "senders"})
+
+    monkeypatch.setitem(DNS, "mx", endless)
+    monkeypatch.setitem(DNS, "caa", endless)
+    with hurried(0.05):
+        found = asyncio.run(findings())
+    assert [each.code for name in ("mx", "caa") for each in found[name]] == ["mx-not-checked", "caa-not-checked"]
+    assert "took too long" in found["mx"][0].text
+    assert [each.code for each in found["senders"]] == ["senders-not-applicable"]
+
+
+def test_of_many_findings_the_worst_are_told_with_lines_that_are_whole() -> None:
+    mild = [Finding(check="mx", code="mx-odd", verdict=WARNING, text="x" * 9000, record="y" * 9000) for _ in range(99)]
+    bad = Finding(check="mx", code="mx-bad", verdict=ERROR, text="Bad.", publish="z" * 90_000)
+    told = bounded([*mild, bad])
+    assert told[-1].code == "mx-bad"
+    assert told[-1].publish is None
+    assert "80 more findings" in told[-1].text
+    assert sum(len(each.text + each.fix + (each.record or "")) for each in told) < 100_000

@@ -42,7 +42,7 @@ SECTIONS: Final = {
     7208: {
         "2.4": 'The "MAIL FROM" Identity', "2.6.6": "Temperror", "3": "SPF Records", "3.1": "DNS Resource Records",
         "3.3": "Multiple Strings in a Single DNS Record", "3.4": "Record Size", "4": "The check_host() Function",
-        "4.1": "Arguments", "4.4": "Record Lookup", "4.5": "Selecting Records", "4.6": "Record Evaluation",
+        "4.1": "Arguments", "4.3": "Initial Processing", "4.4": "Record Lookup", "4.5": "Selecting Records", "4.6": "Record Evaluation",
         "4.6.2": "Mechanisms", "4.6.4": "DNS Lookup Limits", "4.7": "Default Result", "5": "Mechanism Definitions",
         "5.1": "all", "5.2": "include", "5.5": "ptr (do not use)", "5.6": "ip4 and ip6", "6": "Modifier Definitions",
         "6.1": "redirect: Redirected Query", "7": "Macros", "7.1": "Formal Specification", "8.1": "None",

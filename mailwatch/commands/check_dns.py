@@ -23,7 +23,7 @@ from mailwatch.commands.dns_spf import SPF, Spf, spf_of
 from mailwatch.commands.failure import UNKNOWN, Failure
 from mailwatch.commands.routes import addresses
 from mailwatch.config import ConfigError, load, suggestion
-from mailwatch.examination import examine
+from mailwatch.examination import examine, hurried
 from mailwatch.facts.resolving import name_servers
 from mailwatch.facts.sending import address_of
 from mailwatch.finding import EXIT
@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 AUTHORITATIVE: Final = "authoritative"
 DNS_PORT: Final = 53
 LAST_PORT: Final = 65535
+GRACE: Final = 3.0
+"""Seconds after the deadline in which all ends by itself, also on a slow machine; then it is ended."""
 INTERRUPTED: Final = 130
 """Exit code of what Ctrl-C ended (128 and SIGINT)."""
 
@@ -225,7 +227,11 @@ def looked_up(asked: Asked) -> Report:
         begun = time.monotonic()
         there = known(domain, asked.given, asked.options, time.time(), asked.deadline / 2)
         left = asked._replace(deadline=asked.deadline - (time.monotonic() - begun))
-        return asyncio.run(examined(left, there, servers, done))
+        try:
+            with hurried(left.deadline + GRACE):
+                return asyncio.run(examined(left, there, servers, done))
+        except TimeoutError:
+            raise Failure(f"nothing was found out within {asked.deadline:g} s, and more. Try --only", UNKNOWN) from None
 
 
 async def examined(

@@ -33,7 +33,7 @@ async def _one(asks: Asks, facts: Facts, finding: Finding) -> Finding:
     if finding.publish is None or finding.code.endswith(ABOUT_ALIASES):
         return finding
     for line in finding.publish.splitlines():
-        words = line.split()
+        words = line.split() or [""]
         kind = words[words.index("IN") + 1] if "IN" in words[:-1] else None
         name = _name(words[0])
         target = await _target(asks, facts, name, kind) if kind is not None and name is not None else None

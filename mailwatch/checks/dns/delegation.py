@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 NAME: Final = "delegation"
 KINDS: Final = ("TXT", "MX")
+LEAP: Final = 100_000_000
+"""Three years of serials that are seconds, and more of those that are dates."""
 SHOWN: Final = 600
 """So many characters of records are shown, where two answers differ."""
 SECTION: Final = "RFC 1034 section 4.1"
@@ -154,11 +156,23 @@ def _of_servers(zone: Name, domain: Name, servers: list[Server]) -> list[Finding
     serials = {each.serial for each in answering}
     if len(serials) > 1 and not any(each.code == "delegation-servers-disagree" for each in found):
         listed = ", ".join(f"{each.address} has {each.serial}" for each in answering)
-        text = f"The name servers of {shown(zone)} have different versions of it ({listed}): a change is on its way, "
-        text += "or does not get to all of them."
+        text = f"The name servers of {shown(zone)} have different versions of it ({listed})"
+        if _kept_apart(serials):
+            text += (
+                " and the same records: two operators seem to keep it, each with serials of its own, which is no harm."
+            )
+            found.append(_finding("delegation-serials-apart", NOT_APPLICABLE, text, f"{shown(zone)} SOA"))
+            return found
+        text += ": a change is on its way, or does not get to all of them."
         fix = "Run this again in an hour; if it stays so, look at the transfer of the zone (notify, allow-transfer)."
         found.append(_finding("delegation-serials", WARNING, text, f"{shown(zone)} SOA", fix, "RFC 1034 section 4.3.5"))
     return found
+
+
+def _kept_apart(serials: set[int | None]) -> bool:
+    """Whether the serials are of different kinds, such as 1 and 2026112801: no change of a zone makes such a leap."""
+    known = [each for each in serials if each is not None]
+    return bool(known) and max(known) - min(known) > LEAP
 
 
 def _lame(zone: Name, server: Server) -> Finding:

@@ -8,6 +8,7 @@ Promises
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from mailwatch.checks.dns.names import name_of, shown
@@ -18,6 +19,7 @@ from mailwatch.checks.dns.provider.telling import NAME, tell
 from mailwatch.checks.dns.spf.corrected import corrected, fresh
 from mailwatch.checks.dns.spf.coverage import coverage
 from mailwatch.checks.dns.spf.judging import domain_of
+from mailwatch.checks.dns.spf.networks import routed
 from mailwatch.checks.dns.spf.ranges import Ranges
 from mailwatch.checks.dns.spf.subject import cut, line, listed, placed
 from mailwatch.checks.dns.spf.tree import grow, named, target
@@ -101,6 +103,8 @@ async def _smarthost(asks: Asks, facts: Facts, tree: Tree) -> Finding:
         return tell(
             facts.domain, "given", NOT_APPLICABLE, "SPF is checked for the address that was given for the relay."
         )
+    if (nobody := _nobody_passes(facts, host, tree)) is not None:
+        return nobody
     addresses = await _addresses(asks, host)
     passing = coverage(tree).ranges
     left = [each for each in addresses if Ranges.of_texts([each]) - passing]
@@ -123,6 +127,24 @@ async def _smarthost(asks: Asks, facts: Facts, tree: Tree) -> Finding:
     )
 
 
+def _nobody_passes(facts: Facts, host: str, tree: Tree) -> Finding | None:
+    """That wherever the relay sends from, SPF refuses it: the record names nobody at all."""
+    envelope = domain_of(facts.mail_from.text.strip().strip("<>")) if facts.mail_from else None
+    root = tree.of(tree.root)
+    terms = root.terms if root else ()
+    if envelope not in (None, facts.domain) or [each.text for each in terms] != ["-all"]:
+        return None
+    return tell(
+        facts.domain,
+        "nobody-passes",
+        ERROR,
+        f"The SPF record of {shown(facts.domain)} lets nobody pass, and mail goes through {cut(host)}: receivers "
+        "refuse it, from whichever address it comes.",
+        fix="Ask the operator of the relay for the include that belongs before `-all`, if the domain sends mail.",
+        reference="RFC 7208 section 5.1",
+    )
+
+
 def _left_out(addresses: list[str]) -> str:
     """What is known of the relay's own addresses that do not pass."""
     if not addresses:
@@ -132,6 +154,10 @@ def _left_out(addresses: list[str]) -> str:
 
 
 async def _addresses(asks: Asks, host: str) -> list[str]:
+    try:
+        return [host] if routed(ip_address(host)) else []
+    except ValueError:
+        pass
     try:
         name = name_of(host)
     except ValueError:

@@ -161,6 +161,11 @@ def read_only(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
 
 
+def has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether there is such a table: a state of an earlier version may have to be read as it is."""
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone() is not None
+
+
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that cannot write, also where nothing can be written any more. Raises sqlite3.Error.

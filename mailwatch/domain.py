@@ -169,7 +169,8 @@ def _known_to(domain: Domain, check: str, found: tuple[Finding, ...], version: s
         return known
     codes = {each.code for each in known.expected}
     records = {each.record for each in known.found if each.record}
-    return _with(known, [each for each in bounded(found) if each.code not in codes and each.record in records])
+    cut = (_cut(each, in_full=True) for each in found)
+    return _with(known, [each for each in cut if each.code not in codes and each.record in records])
 
 
 def _with(known: CheckRecord, more: Iterable[Finding]) -> CheckRecord:

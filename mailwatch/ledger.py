@@ -14,7 +14,7 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from mailwatch.alert import Alert
-from mailwatch.database import NAME, reading
+from mailwatch.database import NAME, has_table, reading
 from mailwatch.decisions import LOOKED_BACK, SAMPLES, Remembered
 from mailwatch.domain import domain_in, numbers
 from mailwatch.letters import Row, topic
@@ -74,7 +74,7 @@ def read_domains(connection: sqlite3.Connection) -> dict[str, Domain]:
 
     One that cannot be brought to this version (a read-only disk) still says who was told.
     """
-    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'domain'").fetchone() is None:
+    if not has_table(connection, "domain"):
         return {}
     found = [domain_in(content) for content in contents(connection, "domain")]
     return {domain.name: domain for domain in found if domain is not None}

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from mailwatch import database
 from mailwatch.database import NAME, StateDamaged, connect, copied, identity, keep_aside, read_only, told_plainly
 from mailwatch.delays import histogram
 from mailwatch.tally import SENT, UNTOLD, Fate, Sample, touched
@@ -378,7 +379,9 @@ def read_snapshot(folder: Path) -> Snapshot | None:
                 for name, labels, value in connection.execute("SELECT name, labels, value FROM counter")
             }
             delays = {(stage, bound): number for stage, bound, number in connection.execute("SELECT * FROM delay")}
-            domains = {name: json.loads(said) for name, said in connection.execute("SELECT name, numbers FROM domain")}
+            known = database.has_table(connection, "domain")
+            shown = connection.execute("SELECT name, numbers FROM domain") if known else ()
+            domains = {name: json.loads(said) for name, said in shown}
             messages = connection.execute("SELECT count(*) FROM open_message").fetchone()[0]
             last = connection.execute("SELECT value FROM fact WHERE name = 'last_event_at'").fetchone()
             waiting = connection.execute(

@@ -390,6 +390,17 @@ def test_what_is_over_is_not_told_as_what_is_now_and_nothing_is_to_be_published(
     assert "publish" not in text
 
 
+def test_what_cannot_be_checked_besides_what_never_could_is_told() -> None:
+    lists = (found("blocklists", "blocklists-unknown", UNKNOWN, "refused"),)
+    rows = [look(BEGIN + at * HOUR, (*WELL, *lists)) for at in range(9)]
+    rows += [look(BEGIN + at * HOUR, (*UNSEEN, *lists)) for at in range(9, 20)]
+    notices = told(rows)
+    assert [(each.kind, each.alert.evidence["checks"]) for each in notices] == [
+        ("first", "blocklists"),
+        ("reminder", "spf, blocklists"),
+    ]
+
+
 def test_what_to_do_names_files_of_postfix_as_they_are_and_links_nothing() -> None:
     said = quotable_about("example.com", "Set myhostname in main.cf, not in http://main.cf/x or main.cf.example")
     assert said == "Set myhostname in main.cf, not in hxxp[:]//main[.]cf/x or main.cf[.]example"
@@ -476,6 +487,21 @@ def test_a_state_of_an_earlier_version_that_cannot_be_written_still_says_who_was
         found = ledger.read(connection, BEGIN)
     assert [key[1] for key in found.alerts if key[0] == "dns_changed"] == ["dns-worse"]
     assert dict(found.domains) == {}
+    store.close()
+
+
+def test_a_state_of_an_earlier_version_that_cannot_be_written_still_has_its_counters_on_the_page(
+    tmp_path: Path,
+) -> None:
+    store = Store.open(tmp_path, BEGIN)
+    delta = Delta()
+    delta.count("log_lines", BEGIN, ())
+    store.commit(delta, {}, BEGIN)
+    with store.transaction() as connection:
+        connection.execute("DROP TABLE domain")
+    snapshot = read_snapshot(tmp_path)
+    assert snapshot is not None
+    assert snapshot.counters["log_lines", ()] == 1
     store.close()
 
 

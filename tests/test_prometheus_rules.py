@@ -114,5 +114,27 @@ def test_of_a_domain_nothing_else_is_told(tmp_path: Path, series: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_domain_that_is_looked_at_once_a_day_is_not_unknown(tmp_path: Path) -> None:
+    labels = f'{{{INSTANCE}, domain="example.com", check="spf"}}'
+    series = {
+        f"up{{{INSTANCE}}}": "1x1000",
+        f"mailwatch_dns_check_status{labels}": "0x1000",
+        f"mailwatch_dns_check_last_success_timestamp_seconds{labels}": "60x1000",
+    }
+    content = {
+        "rule_files": [str(RULES)],
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [{"series": name, "values": values} for name, values in series.items()],
+                "alert_rule_test": [{"eval_time": "900m", "alertname": "MailwatchDomainUnknown", "exp_alerts": []}],
+            }
+        ],
+    }
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(content))
+    done = promtool("test", "rules", tmp_path / "test.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def filled(text: str, labels: dict[str, str]) -> str:
     return re.sub(r"\{\{ \$labels\.([a-z]+) \}\}", lambda found: labels[found[1]], text)

@@ -153,6 +153,7 @@ def _unchecked(domain: Domain, now: float, options: DnsChanged) -> list[Firing]:
             since=min(begun),
             evidence={"domain": domain.name, "checks": _named([*long]), **({"trouble": trouble} if trouble else {})},
             once=True,
+            about=" ".join(long),
         )
     ]
 

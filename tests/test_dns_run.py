@@ -69,11 +69,14 @@ def kinds(path: Path) -> list[tuple[str, str, str]]:
     return [(kind, key.split("/")[1], severity) for severity, kind, key in found if kind != "reminder"]
 
 
+SOON_OVER = "[rules.dns_changed]\nclear_seconds = 1\n"
+
+
 @pytest.fixture
 def agent(tmp_path: Path, nameserver: Nameserver) -> Iterator[RunningAgent]:
     log = tmp_path / "mail.log"
     log.touch()
-    made = RunningAgent(tmp_path, log, config(nameserver, tmp_path / "told", "interval = 10\nagain = 1"))
+    made = RunningAgent(tmp_path, log, config(nameserver, tmp_path / "told", "interval = 10\nagain = 1") + SOON_OVER)
     yield made
     if made.process is not None:
         made.kill()
@@ -115,7 +118,7 @@ def test_a_new_configuration_and_a_kill_in_the_middle_of_a_look_end_nothing(
     nameserver.serve(NO_MAIL)
     eventually(lambda: kinds(told) == [("first", "dns-worse", "page")], within=60, what="people are told")
     agent.extra = agent.extra.replace('["Example.com"]', '["example.com", "example.net"]').replace('"helo"', '"caa"')
-    agent.extra += "[rules.dns_changed]\nmin_count = 3\n"
+    agent.extra += "min_count = 3\n"
     agent.write_config()
     agent.signal(signal.SIGHUP)
     other = {"domain": "example.net", "check": "caa"}

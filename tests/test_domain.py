@@ -19,7 +19,7 @@ from mailwatch.examined import domains
 from mailwatch.finding import ERROR, NOT_APPLICABLE, OK, UNKNOWN, WARNING, Finding
 from mailwatch.letter import Stationery, written
 from mailwatch.masking import quotable_about
-from mailwatch.options import DnsChanged, DnsOptions, Options, OwnHealth
+from mailwatch.options import DnsChanged, DnsOptions, Options, OwnHealth, RulesOptions
 from mailwatch.rules import dns_changed, own_health
 from mailwatch.sample import Probe
 from mailwatch.store import Snapshot, Store, read_snapshot
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 BEGIN = 1_795_594_320.0
 HOUR = 3600.0
 SITE = Site(host="mx1", severities={})
-OPTIONS = Options(dns=DnsOptions(domains=("example.com",)))
+OPTIONS = Options(dns=DnsOptions(domains=("example.com",)), rules=RulesOptions(dns_changed=DnsChanged(clear_seconds=0)))
+AS_SHIPPED = Options(dns=DnsOptions(domains=("example.com",)))
 Steps = tuple[str, ...]
 PAGE = ("dns-worse", "example.com:spf", "page")
 WARN = ("dns-worse", "example.com:spf", "warn")
@@ -81,7 +82,7 @@ def looks(*steps: str, every: float = HOUR) -> list[DomainLook]:
     return [look(BEGIN + at * every, FINDINGS[step]) for at, step in enumerate(steps)]
 
 
-def told(found: Sequence[DomainLook], restart: int | None = None) -> list[Notice]:
+def told(found: Sequence[DomainLook], restart: int | None = None, options: Options = OPTIONS) -> list[Notice]:
     """What a person is told, the state written and read again before one of the looks."""
     domain: Domain | None = None
     alerts: Mapping[AlertKey, Alert] = {}
@@ -91,7 +92,7 @@ def told(found: Sequence[DomainLook], restart: int | None = None) -> list[Notice
             domain = domain_in(json.loads(json.dumps(asdict(domain))))
         domain = folded(domain, each, 2)
         history = History(site=SITE, sums=Sums(), started_at=0.0, domains={"example.com": domain})
-        course = advance(alerts, [history.at(each.at + 1)], Terms(options=OPTIONS, page_from=0.0))
+        course = advance(alerts, [history.at(each.at + 1)], Terms(options=options, page_from=0.0))
         alerts = course.alerts
         notices += [notice for notice in course.notices if notice.alert.rule == "dns_changed"]
     return notices
@@ -226,6 +227,12 @@ def test_what_stays_as_it_is_is_soon_in_no_doubt(steps: list[str]) -> None:
         domain = folded(domain, each, 2)
     assert domain is not None
     assert not domain.is_in_doubt(2)
+
+
+def test_a_zone_that_comes_and_goes_is_one_alert_until_it_has_stayed_well() -> None:
+    flapping = ("bad", "bad", "well", "well") * 12
+    notices = told(looks("well", *flapping, *["well"] * 12, every=300.0), options=AS_SHIPPED)
+    assert [each[:1] for each in story(notices)] == [("first",), ("resolved",)]
 
 
 def test_an_error_seen_once_beside_a_warning_is_looked_at_again_soon() -> None:

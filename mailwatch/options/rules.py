@@ -148,7 +148,7 @@ class DnsChanged(RuleOptions):
     """What DNS says of a domain has become worse, or cannot be checked."""
 
     for_seconds: int = _number(0, "so long it must hold before it is told, after the looks that it takes")
-    clear_seconds: int = _number(0, "so long it must be over before it is told to be over, after as many looks")
+    clear_seconds: int = _number(900, "so long it must be over before it is told to be over, after as many looks")
     min_count: int = _number(2, "so many looks in a row must say so", least=1, most=10)
     unknown_seconds: int = _number(21600, "so long it may be unknown before that is told", least=60)
 

@@ -196,7 +196,7 @@ def test_the_tag_of_a_key_is_the_one_of_ldns() -> None:
 KINDS = {"TXT": 16, "TLSA": 52, "CAA": 257, "DS": 43, "DNSKEY": 48, "NSEC3PARAM": 51}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(some.lists(some.tuples(some.sampled_from(sorted(KINDS)), some.binary(min_size=1, max_size=60)), max_size=6))
 def test_whatever_the_records_a_check_ends_and_says_it_in_plain_text(given_records: list[tuple[str, bytes]]) -> None:
     names = {"TXT": ("_mta-sts.example.com.", "_smtp._tls.example.com."), "TLSA": ("_25._tcp.example.com.",)}
